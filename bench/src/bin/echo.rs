@@ -1,0 +1,2 @@
+//! `ringdesk-echo`.
+fn main() {}

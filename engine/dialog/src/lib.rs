@@ -1,0 +1,1 @@
+//! The dialog state machine of one conversation.

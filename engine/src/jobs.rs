@@ -1,0 +1,117 @@
+//! What shards ask of the pool, and what the pool tells shards.
+//!
+//! Both ways are bounded queues (`pool::link`); nothing here does any work. A job names the shard it came
+//! from, and its answer goes back there.
+
+use std::{net::IpAddr, sync::Arc};
+
+use bytes::Bytes;
+use store::record::{ConversationRecord, EventRecord, Phase};
+
+/// Work a shard leaves to the pool.
+#[derive(Debug)]
+pub enum Job {
+    /// A whole HTTP request that is not the shard's own business.
+    Http {
+        /// Names the request until its last [`Done::HttpBytes`].
+        exchange: u64,
+        /// Who asks, where the kernel can say.
+        peer: Option<IpAddr>,
+        /// Head and body.
+        request: http::Request<Bytes>,
+    },
+    /// The bytes of the last [`Done::HttpBytes`] have left: the next may come.
+    HttpTaken {
+        /// Which.
+        exchange: u64,
+    },
+    /// The client is gone; the answer is of no use any more.
+    HttpGone {
+        /// Which.
+        exchange: u64,
+    },
+    /// A conversation that is not in memory.
+    LoadConversation {
+        /// Its id.
+        conversation: Arc<str>,
+    },
+    /// Events that are not in memory any more.
+    LoadEvents {
+        /// Whose.
+        conversation: Arc<str>,
+        /// Events after this one.
+        after: u64,
+        /// At most so many.
+        limit: u32,
+    },
+}
+
+/// What the pool tells a shard.
+pub enum Done {
+    /// A piece of an HTTP response, encoded. Not more than [`HTTP_PIECE_BYTES_MAX`] at once; the next only
+    /// after [`Job::HttpTaken`].
+    HttpBytes {
+        /// Which.
+        exchange: u64,
+        /// What to send.
+        bytes: Bytes,
+        /// Whether the response ends with it.
+        last: bool,
+        /// Whether the connection ends with it, too.
+        close: bool,
+    },
+    /// The answer to [`Job::LoadConversation`].
+    Conversation {
+        /// Its id.
+        conversation: Arc<str>,
+        /// What is known, or nothing: there is no such conversation. An error was logged by the pool.
+        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
+    },
+    /// The answer to [`Job::LoadEvents`]: in order and without a gap.
+    Events {
+        /// Whose.
+        conversation: Arc<str>,
+        /// As asked.
+        after: u64,
+        /// What was found.
+        found: Result<Vec<EventRecord>, StoreUnavailable>,
+    },
+    /// The API wants a conversation's newest events, those that the projection may not have yet.
+    Recent {
+        /// Whose.
+        conversation: Arc<str>,
+        /// Takes the durable events that are in memory, oldest first; they end with the newest durable one.
+        reply: Box<dyn FnOnce(Vec<EventRecord>) + Send>,
+    },
+    /// Every record of this shard's journal up to this number is in SQL.
+    Projected {
+        /// The last record's number.
+        up_to: u64,
+    },
+}
+
+/// Largest piece of an HTTP response in flight to one client.
+pub const HTTP_PIECE_BYTES_MAX: usize = 64 * 1024;
+
+/// SQL could not be asked: the machine's fault, to be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreUnavailable;
+
+/// A conversation as SQL has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredConversation {
+    /// Who it is with.
+    pub record: ConversationRecord,
+    /// Its last event.
+    pub seq: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Who serves it; empty: nobody.
+    pub agent: String,
+    /// Sender, client id and `seq` of the newest messages with a client id, oldest first: resends are
+    /// answered from them. At most [`KNOWN_IDS_MAX`].
+    pub known_ids: Vec<(String, String, u64)>,
+}
+
+/// How many of the newest client ids of a conversation are remembered.
+pub const KNOWN_IDS_MAX: usize = 512;

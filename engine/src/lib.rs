@@ -1,0 +1,3 @@
+//! The ringdesk server.
+
+pub mod jobs;

@@ -1,0 +1,2 @@
+//! `ringdesk`.
+fn main() {}

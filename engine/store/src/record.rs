@@ -1,0 +1,106 @@
+//! What a journal is made of.
+
+/// One durable fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Who a conversation is with; before its first event, and again when it changes.
+    Conversation(ConversationRecord),
+    /// Something happened in a conversation.
+    Event(EventRecord),
+}
+
+/// Who a conversation is with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversationRecord {
+    /// Its id.
+    pub conversation: String,
+    /// The shop.
+    pub site: String,
+    /// The visitor's id within the site.
+    pub visitor: String,
+    /// The visitor's name to show; may be empty.
+    pub name: String,
+    /// Signed as VIP.
+    pub vip: bool,
+    /// The page the visitor wrote from; may be empty.
+    pub page: String,
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// One event of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRecord {
+    /// Whose event.
+    pub conversation: String,
+    /// From 1, without a gap.
+    pub seq: u64,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// What kind.
+    pub kind: EventKind,
+    /// Who.
+    pub role: Role,
+    /// The visitor's id or the agent's name; empty for the system.
+    pub from_id: String,
+    /// The name to show; may be empty.
+    pub from_name: String,
+    /// The client's id of a message; else empty.
+    pub client_id: String,
+    /// A JSON object, as every reader gets it.
+    pub content: String,
+    /// Who serves the conversation after this event; empty: nobody.
+    pub agent: String,
+    /// The dialog's phase after this event.
+    pub phase: Phase,
+}
+
+/// What kind of event; the numbers are the journal's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum EventKind {
+    /// Something said.
+    Message = 1,
+    /// An agent has it, or nobody any more.
+    Assigned = 2,
+    /// It waits, with its place.
+    Queue = 3,
+    /// From one agent to another.
+    Transferred = 4,
+    /// It is over.
+    Closed = 5,
+    /// The visitor's rating.
+    Rating = 6,
+    /// A private note.
+    Note = 7,
+}
+
+/// Who did it; the numbers are the journal's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    /// The visitor.
+    Visitor = 1,
+    /// A human at the desk.
+    Agent = 2,
+    /// The server.
+    System = 3,
+}
+
+/// Where a conversation stands; the numbers are the journal's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// Nothing said yet.
+    Greeting = 1,
+    /// The visitor may write; nobody is asked for.
+    WaitingUserInput = 2,
+    /// Waiting for an agent.
+    Queued = 3,
+    /// With an agent, the visitor's last message answered.
+    Answered = 4,
+    /// With an agent, the visitor's last message not answered.
+    Unanswered = 5,
+    /// Over.
+    Closed = 6,
+}

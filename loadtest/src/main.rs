@@ -1,0 +1,2 @@
+//! `ringdesk-load`.
+fn main() {}
