@@ -1,3 +1,5 @@
 //! The ringdesk server.
 
+pub mod desk;
 pub mod jobs;
+pub mod placement;
