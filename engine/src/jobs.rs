@@ -80,8 +80,9 @@ pub enum Done {
     Recent {
         /// Whose.
         conversation: Arc<str>,
-        /// Takes the durable events that are in memory, oldest first; they end with the newest durable one.
-        reply: Box<dyn FnOnce(Vec<EventRecord>) + Send>,
+        /// Takes the durable events that are in memory, oldest first, as number and wire JSON; they end with
+        /// the newest durable one. What is not among them is in SQL already.
+        reply: Box<dyn FnOnce(Vec<(u64, Arc<[u8]>)>) + Send>,
     },
     /// Every record of this shard's journal up to this number is in SQL.
     Projected {
@@ -108,9 +109,24 @@ pub struct StoredConversation {
     pub phase: Phase,
     /// Who serves it; empty: nobody.
     pub agent: String,
-    /// Sender, client id and `seq` of the newest messages with a client id, oldest first: resends are
-    /// answered from them. At most [`KNOWN_IDS_MAX`].
-    pub known_ids: Vec<(String, String, u64)>,
+    /// Whether it has a rating.
+    pub rated: bool,
+    /// The newest messages with a client id, oldest first: resends are answered from them. At most
+    /// [`KNOWN_IDS_MAX`].
+    pub known_ids: Vec<KnownMessage>,
+}
+
+/// What a client's message became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownMessage {
+    /// The visitor's id or the agent's name.
+    pub sender: String,
+    /// The client's id of it.
+    pub id: String,
+    /// Its number in the conversation.
+    pub seq: u64,
+    /// When it was taken, milliseconds since 1970.
+    pub at_ms: u64,
 }
 
 /// How many of the newest client ids of a conversation are remembered.
