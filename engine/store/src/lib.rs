@@ -2,4 +2,5 @@
 //!
 //! The journal part does no I/O: bytes in, records out. The projection is SQLite behind `rusqlite`.
 
+pub mod journal;
 pub mod record;

@@ -1,7 +1,13 @@
 //! What a journal is made of.
+//!
+//! The payload of a journal record is the `rkyv` archive of a [`Record`]: little-endian, unaligned, 32-bit
+//! offsets. A change of any field or variant here is a change of the format: it needs a new
+//! [`FORMAT_VERSION`](crate::journal::FORMAT_VERSION). A test pins the bytes.
+
+use rkyv::{Archive, Deserialize, Serialize};
 
 /// One durable fact.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// Who a conversation is with; before its first event, and again when it changes.
     Conversation(ConversationRecord),
@@ -10,7 +16,7 @@ pub enum Record {
 }
 
 /// Who a conversation is with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct ConversationRecord {
     /// Its id.
     pub conversation: String,
@@ -29,7 +35,7 @@ pub struct ConversationRecord {
 }
 
 /// One event of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct EventRecord {
     /// Whose event.
     pub conversation: String,
@@ -56,7 +62,7 @@ pub struct EventRecord {
 }
 
 /// What kind of event; the numbers are the journal's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum EventKind {
     /// Something said.
@@ -76,7 +82,7 @@ pub enum EventKind {
 }
 
 /// Who did it; the numbers are the journal's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Role {
     /// The visitor.
@@ -88,7 +94,7 @@ pub enum Role {
 }
 
 /// Where a conversation stands; the numbers are the journal's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Phase {
     /// Nothing said yet.
