@@ -1,2 +1,7 @@
-//! `ringdesk`.
-fn main() {}
+//! `ringdesk`: everything is in the library, so that tests reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    engine::cli::run()
+}

@@ -1,0 +1,128 @@
+//! What each line typed means, and what a wrong one is told.
+
+use super::*;
+
+fn parsed(line: &str) -> Result<Command, UsageError> {
+    let words: Vec<&str> = line.split(' ').collect();
+    parse(words, |name| (name == "RINGDESK_DATA").then(|| "/from/variable".to_owned()))
+}
+
+/// The text for standard error, and whether it is an error at all.
+fn told(line: &str) -> (String, bool) {
+    match parsed(line).expect_err("the case means nothing") {
+        UsageError::Clap(error) => (error.to_string(), error.use_stderr()),
+        UsageError::Config(errors) => (errors[0].to_string(), true),
+        UsageError::Value(text) => (text, true),
+    }
+}
+
+#[test]
+fn serve_takes_every_setting_as_a_flag() {
+    let line = "ringdesk serve --listen 127.0.0.1:1 --metrics 127.0.0.1:2 --data d --shards 2 --backend \
+                modern --log-format json --greeting hi --agent-lease-ms 2000 --agent-capacity 3 \
+                --heartbeat-ms 9000 --public-url http://a";
+    let Ok(Command::Serve(config)) = parsed(line) else { panic!("not a serve") };
+    assert_eq!(config.listen.port(), 1);
+    assert_eq!((config.shards, config.agent_capacity, config.heartbeat_ms), (Some(2), 3, 9_000));
+    assert_eq!(config.data, PathBuf::from("d"));
+}
+
+#[test]
+fn serve_without_flags_takes_the_variable() {
+    let Ok(Command::Serve(config)) = parsed("ringdesk serve") else { panic!("not a serve") };
+    assert_eq!(config.data, PathBuf::from("/from/variable"));
+}
+
+#[test]
+fn agent_lines_mean_what_they_say() {
+    let name = |name| AccountName::new(name).expect("a name");
+    let cases = [
+        (
+            "agent add --data d --name 王小明 --role admin --password-stdin",
+            AgentCommand::Add(name("王小明"), AgentRole::Admin),
+        ),
+        ("agent list --data d", AgentCommand::List),
+        ("agent set-password --data d --name a --password-stdin", AgentCommand::SetPassword(name("a"))),
+        ("agent disable --data d --name a", AgentCommand::Disable(name("a"))),
+    ];
+    for (line, command) in cases {
+        let parsed = parsed(&format!("ringdesk {line}")).expect("valid");
+        assert_eq!(parsed, Command::Agent("d".into(), command), "{line}");
+    }
+    let Ok(Command::Agent(data, _)) = parsed("ringdesk agent list") else { panic!("not an agent") };
+    assert_eq!(data, PathBuf::from("/from/variable"));
+}
+
+#[test]
+fn a_visitor_token_has_defaults_and_takes_times() {
+    let ttl_s = |line: &str| match parsed(&format!("ringdesk visitor-token --visitor u{line}")) {
+        Ok(Command::VisitorToken { visitor, .. }) => visitor.ttl_s,
+        other => panic!("{other:?}"),
+    };
+    for (line, seconds) in [
+        ("", 3_600),
+        (" --ttl 90s", 90),
+        (" --ttl 15m", 900),
+        (" --ttl 2h", 7_200),
+        (" --ttl 30d", 2_592_000),
+    ] {
+        assert_eq!(ttl_s(line), seconds, "{line}");
+    }
+    let line = "ringdesk visitor-token --data d --visitor u --name 王 --class vip --site tea";
+    let visitor = VisitorTokenArguments {
+        id: "u".into(),
+        name: "王".into(),
+        class: Class::Vip,
+        site: "tea".into(),
+        ttl_s: 3_600,
+    };
+    assert_eq!(parsed(line).expect("valid"), Command::VisitorToken { data: "d".into(), visitor });
+}
+
+#[test]
+fn what_means_nothing_is_told_why() {
+    let long = "x".repeat(129);
+    let cases = [
+        ("serve --shards 0", "--shards 0: must be a whole number from 1 to 256"),
+        ("serve --shards -1", "--shards -1: must be a whole number"),
+        ("serve --backend basic", "--backend basic: this build has modern and epoll"),
+        ("serve --config /nowhere/x.toml", "--config /nowhere/x.toml: cannot be read"),
+        ("serve --port 1", "unexpected argument '--port'"),
+        ("agent add --name a --role boss --password-stdin", "--role boss: must be agent, supervisor"),
+        ("agent add --name a/b --role agent --password-stdin", "--name a/b: "),
+        ("agent add --name a --role agent", "--password-stdin"),
+        ("agent add --role agent --password-stdin", "--name"),
+        ("visitor-token", "--visitor"),
+        ("visitor-token --visitor anon-1", "--visitor anon-1: ids that begin with anon-"),
+        (&format!("visitor-token --visitor {long}"), "--visitor: has 129 bytes; must have 1 to 128"),
+        ("visitor-token --visitor u --class gold", "--class gold: must be vip or normal"),
+        ("visitor-token --visitor u --ttl 0s", "--ttl 0s: must be a time from 1s to 365d"),
+        ("visitor-token --visitor u --ttl 366d", "--ttl 366d: must be a time"),
+        ("visitor-token --visitor u --ttl 1年", "--ttl 1年: must be a time"),
+        ("visitor-token --visitor u --ttl 99999999999999999999d", "must be a time"),
+        ("restart", "unrecognized subcommand 'restart'"),
+    ];
+    for (line, text) in cases {
+        let (told, is_error) = told(&format!("ringdesk {line}"));
+        assert!(told.contains(text), "{line}: {told}");
+        assert!(is_error, "{line}");
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for line in
+        ["ringdesk --version", "ringdesk --help", "ringdesk serve --help", "ringdesk agent add --help"]
+    {
+        assert!(!told(line).1, "{line}");
+    }
+    assert_eq!(told("ringdesk --version").0.trim(), concat!("ringdesk ", env!("CARGO_PKG_VERSION")));
+    for setting in settings::SETTINGS {
+        assert!(told("ringdesk serve --help").0.contains(setting.help), "{}", setting.name);
+    }
+}
+
+#[test]
+fn the_grammar_is_sound() {
+    grammar().debug_assert();
+}

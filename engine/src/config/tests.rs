@@ -1,0 +1,177 @@
+//! Which layer wins, and what each bad value is told.
+
+use std::path::Path;
+
+use super::*;
+
+type Pairs<'a> = &'a [(&'static str, &'a str)];
+
+fn layered(flags: Pairs<'_>, variables: Pairs<'_>, file: Option<&str>) -> Result<Config, Vec<ConfigError>> {
+    let flags = flags.iter().map(|(name, text)| (*name, (*text).to_owned())).collect();
+    let variable =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
+    resolve(&Layers::new(flags, variable, file.map(|text| (Path::new("desk.toml"), text)))?)
+}
+
+fn complaint(flags: Pairs<'_>, variables: Pairs<'_>, file: Option<&str>) -> String {
+    let errors = layered(flags, variables, file).expect_err("the case is a bad one");
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn nothing_said_gives_the_defaults() {
+    let config = layered(&[], &[], None).expect("defaults are valid");
+    assert_eq!(
+        config,
+        Config {
+            listen: "0.0.0.0:8080".parse().expect("an address"),
+            metrics: "0.0.0.0:9090".parse().expect("an address"),
+            data: "./data".into(),
+            shards: None,
+            backend: BackendChoice::Auto,
+            log_format: LogFormat::Text,
+            greeting: None,
+            agent_lease_ms: 10_000,
+            agent_capacity: 8,
+            heartbeat_ms: 30_000,
+            public_url: None,
+        }
+    );
+    assert_eq!(config.public_url(), "http://localhost:8080");
+}
+
+#[test]
+fn a_flag_beats_a_variable_beats_the_file() {
+    let file = "shards = 3\nheartbeat-ms = \"6000\"\nlog-format = 'json'\nagent-capacity = 5";
+    let variables = [("RINGDESK_SHARDS", "2"), ("RINGDESK_HEARTBEAT_MS", "7000")];
+    let config = layered(&[("shards", "1")], &variables, Some(file)).expect("valid");
+    assert_eq!(config.shards, Some(1), "the flag");
+    assert_eq!(config.heartbeat_ms, 7_000, "the variable");
+    assert_eq!(config.log_format, LogFormat::Json, "the file");
+    assert_eq!(config.agent_capacity, 5, "the file");
+    assert_eq!(config.agent_lease_ms, 10_000, "the default");
+}
+
+#[test]
+fn good_values_are_taken() {
+    let config = layered(
+        &[
+            ("listen", "[::1]:0"),
+            ("metrics", "127.0.0.1:0"),
+            ("data", "/var/lib/ringdesk"),
+            ("shards", "256"),
+            ("backend", "epoll"),
+            ("greeting", " 你好 "),
+            ("agent-lease-ms", "1000"),
+            ("agent-capacity", "256"),
+            ("public-url", "https://desk.example.com/"),
+        ],
+        &[],
+        None,
+    )
+    .expect("valid");
+    assert_eq!(config.backend, BackendChoice::Exactly(Backend::Epoll));
+    assert_eq!(config.greeting.as_deref(), Some("你好"));
+    assert_eq!(config.public_url(), "https://desk.example.com");
+    assert_eq!((config.shards, config.agent_lease_ms, config.agent_capacity), (Some(256), 1_000, 256));
+}
+
+#[test]
+fn each_bad_value_names_itself_its_limit_and_the_cure() {
+    let long = "x".repeat(GREETING_BYTES_MAX + 1);
+    let cases: &[(&'static str, &str, &str)] = &[
+        ("listen", "8080", "an IP address and a port"),
+        ("listen", "127.0.0.1:70000", "from 0 to 65535"),
+        ("listen", "localhost:8080", "such as 0.0.0.0:8080"),
+        ("listen", "", "an IP address and a port"),
+        ("metrics", "nowhere", "such as 127.0.0.1:9090"),
+        ("data", "", "the path of a directory"),
+        ("shards", "0", "from 1 to 256"),
+        ("shards", "257", "from 1 to 256"),
+        ("shards", "-1", "from 1 to 256"),
+        ("shards", "many", "leave it out"),
+        ("shards", "99999999999999999999999", "from 1 to 256"),
+        ("backend", "uring", "auto, modern, basic or epoll"),
+        ("backend", "basic", "this build has modern and epoll, basic comes later"),
+        ("log-format", "xml", "text or json"),
+        ("greeting", &long, "at most 2048 bytes"),
+        ("agent-lease-ms", "999", "from 1000 to 120000"),
+        ("agent-lease-ms", "120001", "from 1000 to 120000"),
+        ("agent-capacity", "0", "from 1 to 256"),
+        ("agent-capacity", "65536", "from 1 to 256"),
+        ("heartbeat-ms", "4999", "from 5000 to 300000"),
+        ("heartbeat-ms", "3e4", "from 5000 to 300000"),
+        ("public-url", "desk.example.com", "http:// or https://"),
+        ("public-url", "ftp://desk.example.com", "http:// or https://"),
+        ("public-url", "https://desk.example.com/sub", "nothing behind it"),
+    ];
+    for (name, text, limit) in cases {
+        let told = complaint(&[(name, text)], &[], None);
+        assert!(told.starts_with(&format!("--{name} {text}: ")), "{name}: {told}");
+        assert!(told.contains(limit), "{name} {text}: {told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_named_as_it_was_given() {
+    let cases: &[(Pairs<'_>, Option<&str>, &str)] = &[
+        (&[("RINGDESK_SHARDS", "0")], None, "RINGDESK_SHARDS=0: must be a whole number"),
+        (&[("RINGDESK_LOG_FORMAT", "xml")], None, "RINGDESK_LOG_FORMAT=xml: must be text or json"),
+        (&[], Some("shards = 0"), "desk.toml: shards = 0: must be a whole number"),
+        (&[], Some("shard = 1"), "desk.toml: unknown key shard; the keys are listen, metrics,"),
+        (&[], Some("shards = true"), "desk.toml: shards is a boolean; must be a text or a whole number"),
+        (&[], Some("[shards]"), "desk.toml: shards is a table"),
+        (&[], Some("shards = "), "desk.toml: not TOML: "),
+    ];
+    for (variables, file, begin) in cases {
+        let told = complaint(&[], variables, *file);
+        assert!(told.starts_with(begin), "{told}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let told = complaint(&[("shards", "0"), ("backend", "x")], &[("RINGDESK_HEARTBEAT_MS", "1")], None);
+    assert_eq!(told.lines().count(), 3, "{told}");
+}
+
+#[test]
+fn a_stronger_layer_hides_a_bad_value() {
+    assert!(layered(&[("shards", "1")], &[("RINGDESK_SHARDS", "0")], None).is_ok());
+}
+
+#[test]
+fn one_address_for_both_ports_is_refused() {
+    let told = complaint(&[("listen", "127.0.0.1:1"), ("metrics", "127.0.0.1:1")], &[], None);
+    assert!(told.starts_with("--metrics 127.0.0.1:1: is the address of --listen"), "{told}");
+}
+
+#[test]
+fn a_missing_or_oversized_file_is_named() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("desk.toml");
+    let told = |path: &Path| load(vec![], Some(path.into()), |_| None).expect_err("bad")[0].to_string();
+    assert!(told(&path).contains("desk.toml: cannot be read: "), "{}", told(&path));
+    std::fs::write(&path, vec![b'#'; FILE_BYTES_MAX as usize + 1]).expect("written");
+    assert!(told(&path).contains("more than 65536"), "{}", told(&path));
+    std::fs::write(&path, "shards = 4").expect("written");
+    let variable = |name: &str| (name == "RINGDESK_CONFIG").then(|| path.display().to_string());
+    assert_eq!(load(vec![], None, variable).expect("valid").shards, Some(4));
+}
+
+#[test]
+fn the_table_of_settings_is_sound() {
+    for (index, setting) in settings::SETTINGS.iter().enumerate() {
+        assert!(settings::SETTINGS[..index].iter().all(|other| other.name != setting.name));
+        assert!(!setting.help.is_empty() && !setting.limit.is_empty() && !setting.value_name.is_empty());
+        assert!(setting.name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+    }
+}
+
+#[test]
+fn shards_follow_the_cores() {
+    for (cpus, shards) in [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3), (64, 63), (1000, 256)] {
+        assert_eq!(default_shards(cpus), shards, "{cpus} cores");
+    }
+}
