@@ -1,13 +1,27 @@
 //! HTTP/1.1 framing (RFC 9112), strict: what two readers could understand differently is refused.
+//!
+//! Heads and bodies only. What a method or a path means, cookies, and anything that needs a clock belong to
+//! the caller. What is accepted and refused, with the answers, is `docs/protocol/http.md`.
 
-use crate::Decoded;
+mod body;
+mod error;
+mod head;
+mod response;
+mod target;
+
+pub use body::{BodyDecoder, OVERHEAD_BYTES_MAX};
+pub use error::HttpError;
+pub use head::{HEADERS_MAX, decode_request_head};
+pub use response::{encode_response_head, reason};
+
+pub(crate) use head::{is_token, list_has};
 
 /// What a request may cost.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Request line and header fields together, in bytes.
     pub head_bytes_max: usize,
-    /// Number of header fields.
+    /// Number of header fields; never more than [`HEADERS_MAX`] are taken.
     pub headers_max: usize,
     /// Body after transfer decoding, in bytes.
     pub body_bytes_max: u64,
@@ -24,14 +38,25 @@ pub enum BodyLength {
     Chunked,
 }
 
+/// The versions we speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// HTTP/1.0: no `Host` needed, closes unless asked to stay.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+}
+
 /// A request line and its header fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestHead<'a> {
     /// Such as `GET`.
     pub method: &'a str,
-    /// Origin form: path and query.
+    /// Origin form: path and query. An absolute form has been reduced to it.
     pub target: &'a str,
-    /// Fields in order; names as sent.
+    /// As in the request line.
+    pub version: Version,
+    /// Fields in order; names as sent, values without white space around them.
     pub headers: Vec<(&'a str, &'a [u8])>,
     /// What follows the head.
     pub body: BodyLength,
@@ -42,58 +67,17 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
-    /// The value of a field that may appear once; the name without regard to case.
-    pub fn header(&self, _name: &str) -> Option<&'a [u8]> {
-        unimplemented!()
-    }
-}
-
-/// Why a request is not one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HttpError;
-
-impl HttpError {
-    /// The status the peer gets; the connection is closed after it.
-    pub const fn status(self) -> u16 {
-        unimplemented!()
+    /// The value of a field that may appear once; the name without regard to case. Of a field sent more
+    /// than once this is the first: where that matters, count [`RequestHead::values`].
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.values(name).next()
     }
 
-    /// What was wrong, in a sentence.
-    pub const fn text(self) -> &'static str {
-        unimplemented!()
+    /// All values of a field, in order.
+    pub fn values<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'a [u8]> + 'h {
+        self.headers
+            .iter()
+            .filter(move |(field, _)| field.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
     }
-}
-
-/// Reads a request head from the beginning of `raw`.
-pub fn decode_request_head<'a>(
-    _raw: &'a [u8],
-    _limits: &Limits,
-) -> Result<Decoded<RequestHead<'a>>, HttpError> {
-    unimplemented!()
-}
-
-/// Reads the body that a head announced, piece by piece.
-#[derive(Debug)]
-pub struct BodyDecoder;
-
-impl BodyDecoder {
-    /// For one request. A body that is too large by its `Content-Length` is refused here.
-    pub fn new(_length: BodyLength, _limits: &Limits) -> Result<Self, HttpError> {
-        unimplemented!()
-    }
-
-    /// Takes bytes from `raw`, appends what is body to `body`. Returns how many bytes of `raw` it took and
-    /// whether the body is complete; bytes after the body are left.
-    pub fn receive(&mut self, _raw: &[u8], _body: &mut Vec<u8>) -> Result<(usize, bool), HttpError> {
-        unimplemented!()
-    }
-}
-
-/// Appends a status line, the fields and the empty line to `out`.
-pub fn encode_response_head<'a>(
-    _status: u16,
-    _headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
-    _out: &mut Vec<u8>,
-) {
-    unimplemented!()
 }

@@ -1,51 +1,23 @@
 //! `ringdesk.v1`: one JSON object a WebSocket text frame.
+//!
+//! Text to messages and back; frames are [`crate::websocket`], meaning is the engine's. Unknown fields are
+//! ignored, unknown types refused, every limit is checked here and nowhere else. The table of types, fields,
+//! limits and codes is `docs/protocol/websocket.md`.
 
-use crate::message::{ClientMessage, Content, ServerMessage};
+mod check;
+mod content;
+mod decode_client;
+mod decode_server;
+mod encode;
+mod error;
+mod object;
+mod time;
 
-/// Why a text is not a message, with the field to name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MessageError;
+pub use decode_client::decode_client;
+pub use decode_server::decode_server;
+pub use encode::{encode_client, encode_server};
+pub use error::{Fault, MessageError};
+pub use time::AT_MS_MAX;
 
-impl MessageError {
-    /// The word for the client's program.
-    pub fn code(&self) -> &'static str {
-        unimplemented!()
-    }
-
-    /// What was wrong and what to do, for the client's programmer.
-    pub fn text(&self) -> String {
-        unimplemented!()
-    }
-
-    /// The client's id of the message, where it could be read: then a `refused` suffices.
-    pub fn id(&self) -> Option<&str> {
-        unimplemented!()
-    }
-}
-
-/// Reads one client message.
-pub fn decode_client(_text: &str) -> Result<ClientMessage<'_>, MessageError> {
-    unimplemented!()
-}
-
-/// Writes one server message as JSON text behind what `out` has.
-pub fn encode_server(_message: &ServerMessage<'_>, _out: &mut Vec<u8>) {
-    unimplemented!()
-}
-
-/// Reads one server message: for clients, such as the load generator.
-pub fn decode_server(_text: &str) -> Result<ServerMessage<'_>, MessageError> {
-    unimplemented!()
-}
-
-/// Writes one client message: for clients, such as the load generator.
-pub fn encode_client(_message: &ClientMessage<'_>, _out: &mut Vec<u8>) {
-    unimplemented!()
-}
-
-impl Content<'_> {
-    /// The JSON object that is journaled and sent to every reader.
-    pub fn to_json(&self) -> String {
-        unimplemented!()
-    }
-}
+/// The subprotocol's name in the handshake.
+pub const SUBPROTOCOL: &str = "ringdesk.v1";

@@ -19,6 +19,8 @@ pub const TOKEN_BYTES_MAX: usize = 4096;
 pub const PREVIEW_BYTES_MAX: usize = 512;
 /// Most conversations an agent may name in a hello to resume them.
 pub const RESUMED_CONVERSATIONS_MAX: usize = 256;
+/// Most conversations at once that an agent may ask for.
+pub const CAPACITY_MAX: u16 = 100;
 
 /// One message from a client.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,6 +171,16 @@ pub enum PresenceState {
     Away,
 }
 
+impl PresenceState {
+    /// The word on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Away => "away",
+        }
+    }
+}
+
 /// Who said or did something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -211,7 +223,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// Every kind, in the order of [`EventKind::code`].
+    /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::Message,
         Self::Assigned,

@@ -1,0 +1,6 @@
+//! The protocols as their peers see them: bytes in, meaning out. Vectors are in `tests/vectors/`.
+
+mod http;
+mod json;
+mod table;
+mod websocket;
