@@ -1,0 +1,210 @@
+//! What SQL makes of the journal, and what has SQL as its record from the start: accounts and settings.
+//!
+//! One SQLite file, in WAL mode, so that readers never block the one writer nor it them. Everything here
+//! blocks on the disk: it is for the pool's threads, never for a shard's.
+//!
+//! [`Projection`] applies the journal's records and remembers in the same transaction how far it came.
+//! [`Reader`] answers questions. [`Accounts`] and [`Settings`] have a connection each. A transaction that was
+//! committed survives power loss (`synchronous=FULL`): journal segments are reused behind it.
+
+mod accounts;
+mod projection;
+mod read;
+mod rows;
+mod schema;
+mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, path::Path, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::record::{ConversationRecord, EventRecord, Phase};
+
+pub use accounts::{Account, AccountRole, Accounts};
+pub use projection::Projection;
+pub use read::{Before, ConversationState, Reader};
+pub use settings::Settings;
+
+/// How many of the newest client ids of a conversation are remembered.
+pub const KNOWN_IDS_MAX: usize = 512;
+
+/// How many of the newest events are searched for client ids. Events without one are fewer than messages.
+const KNOWN_IDS_EVENTS_MAX: usize = 8 * KNOWN_IDS_MAX;
+
+/// Last number an event may have: it shares 63 bits with its conversation's key.
+pub const SEQ_MAX: u64 = (1 << SEQ_BITS) - 1;
+const SEQ_BITS: u32 = 24;
+
+const _: () = assert!(KNOWN_IDS_EVENTS_MAX as u64 <= SEQ_MAX);
+
+/// Rows a query returns at most, whatever was asked for.
+pub const ROWS_MAX: usize = 1000;
+
+/// How long a writer waits for another one. A batch of the projection takes a tenth of a second at most.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// A conversation as SQL has it, with all that a shard needs to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredConversation {
+    /// Who it is with.
+    pub record: ConversationRecord,
+    /// Its last event.
+    pub seq: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Who serves it; empty: nobody.
+    pub agent: String,
+    /// Whether it has a rating.
+    pub rated: bool,
+    /// The newest messages with a client id, oldest first: resends are answered from them. At most
+    /// [`KNOWN_IDS_MAX`].
+    pub known_ids: Vec<KnownMessage>,
+}
+
+/// What a client's message became.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownMessage {
+    /// The visitor's id or the agent's name.
+    pub sender: String,
+    /// The client's id of it.
+    pub id: String,
+    /// Its number in the conversation.
+    pub seq: u64,
+    /// When it was taken, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// A conversation in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Who it is with.
+    pub record: ConversationRecord,
+    /// Its last event.
+    pub seq: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Who serves it; empty: nobody.
+    pub agent: String,
+    /// Whether it has a rating.
+    pub rated: bool,
+    /// When it began, milliseconds since 1970.
+    pub opened_at_ms: u64,
+    /// Its last event's time, milliseconds since 1970.
+    pub last_at_ms: u64,
+    /// When it was closed, milliseconds since 1970; nothing while it is open.
+    pub closed_at_ms: Option<u64>,
+    /// The last thing said, if anything was.
+    pub last_message: Option<EventRecord>,
+    /// Where the list goes on after it.
+    pub before: Before,
+}
+
+/// Why SQL did not do it.
+#[derive(Debug)]
+pub enum SqlError {
+    /// The operator's: the file was written by a newer version of this program.
+    Newer {
+        /// The file's version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// The operator's: records between those in SQL and those given are nowhere. The database was replaced
+    /// by an older one, or journal files were removed.
+    Missing {
+        /// Which stream.
+        stream: u32,
+        /// The record SQL needs next.
+        needed: u64,
+        /// The record given.
+        given: u64,
+    },
+    /// The machine's: the disk is full, failing, or the file is locked or damaged.
+    Machine(rusqlite::Error),
+    /// The machine's: a value is none that this program writes.
+    Damaged {
+        /// Which table and column.
+        column: &'static str,
+        /// What it says.
+        value: i64,
+    },
+    /// Ours: an event's number is taken by another event, or passes [`SEQ_MAX`].
+    Seq {
+        /// Whose event.
+        conversation: String,
+        /// Its number.
+        seq: u64,
+    },
+}
+
+impl fmt::Display for SqlError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer { found, known } => write!(
+                to,
+                "the database has version {found}, this program knows {known}: run the version that wrote it, or a newer one"
+            ),
+            Self::Missing { stream, needed, given } => write!(
+                to,
+                "records {needed} to {} of journal stream {stream} are neither in the database nor in the journal: \
+                 put the newer database or the removed journal files back",
+                given.saturating_sub(1)
+            ),
+            Self::Machine(error) => {
+                write!(to, "the database failed: {error}: check the disk's space and the file's owner")
+            }
+            Self::Damaged { column, value } => {
+                write!(to, "the database has {value} in {column}, which was never written: restore a backup")
+            }
+            Self::Seq { conversation, seq } => write!(
+                to,
+                "event {seq} of conversation {conversation} is taken by another event: please report this"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SqlError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Machine(error) => Some(error),
+            Self::Newer { .. } | Self::Missing { .. } | Self::Damaged { .. } | Self::Seq { .. } => None,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for SqlError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Machine(error)
+    }
+}
+
+/// A connection that writes; the file is made if it is missing and brought to this program's version.
+fn open_writer(path: &Path) -> Result<Connection, SqlError> {
+    let mut connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         PRAGMA synchronous = FULL;
+         PRAGMA foreign_keys = ON;
+         PRAGMA wal_autocheckpoint = 4096;
+         PRAGMA journal_size_limit = 67108864;
+         PRAGMA cache_size = -8192;",
+    )?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// A connection that reads; the file must exist.
+fn open_reader(path: &Path) -> Result<Connection, SqlError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048;")?;
+    Ok(connection)
+}

@@ -1,0 +1,267 @@
+//! The journal's records into tables, in batches. The only writer of conversations and events.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{SEQ_MAX, SqlError, open_writer, rows};
+use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record};
+
+/// Conversations whose key is remembered; the busy ones of some minutes.
+const KEYS_MAX: usize = 64 * 1024;
+
+/// Writes what the journal says.
+#[derive(Debug)]
+pub struct Projection {
+    connection: Connection,
+    keys: HashMap<String, i64>,
+}
+
+impl Projection {
+    /// Opens or makes the database.
+    pub fn open(path: &Path) -> Result<Self, SqlError> {
+        Ok(Self { connection: open_writer(path)?, keys: HashMap::new() })
+    }
+
+    /// The number of the last record of each stream that is in SQL. A stream that is missing has none.
+    pub fn progress(&self) -> Result<BTreeMap<u32, u64>, SqlError> {
+        let mut statement = self.connection.prepare_cached("SELECT stream, number FROM progress")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, rows::unsigned(row.get(1)?))))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Applies consecutive records of a stream in one transaction and returns the last that is in SQL now.
+    /// Records that are in SQL already are passed over; a record that does not follow them is an error, and
+    /// nothing is applied.
+    pub fn apply(&mut self, stream: u32, batch: &[(u64, Record)]) -> Result<u64, SqlError> {
+        let applied = apply(&mut self.connection, &mut self.keys, stream, batch);
+        if applied.is_err() || self.keys.len() > KEYS_MAX {
+            // After an error it may hold keys that were rolled back.
+            self.keys.clear();
+        }
+        applied
+    }
+}
+
+fn apply(
+    connection: &mut Connection,
+    keys: &mut HashMap<String, i64>,
+    stream: u32,
+    batch: &[(u64, Record)],
+) -> Result<u64, SqlError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut progress = progress(&transaction, stream)?;
+    let mut changes = BTreeMap::new();
+    let mut is_new = false;
+    for (number, record) in batch.iter().filter(|(number, _)| *number > progress).collect::<Vec<_>>() {
+        if *number != progress + 1 {
+            return Err(SqlError::Missing { stream, needed: progress + 1, given: *number });
+        }
+        match record {
+            Record::Conversation(record) => insert_conversation(&transaction, keys, record)?,
+            Record::Event(event) => {
+                let key = key(&transaction, keys, event)?;
+                insert_event(&transaction, key, event)?;
+                changes.entry(key).or_insert_with(|| Change::new(event.at_ms)).add(event);
+            }
+        }
+        progress = *number;
+        is_new = true;
+    }
+    if is_new {
+        for (key, change) in changes {
+            change.write(&transaction, key)?;
+        }
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO progress (stream, number) VALUES (?1, ?2)")?
+            .execute(params![stream, rows::signed(progress)])?;
+        transaction.commit()?;
+    }
+    Ok(progress)
+}
+
+fn progress(transaction: &Transaction<'_>, stream: u32) -> Result<u64, SqlError> {
+    let number = transaction
+        .prepare_cached("SELECT number FROM progress WHERE stream = ?1")?
+        .query_row([stream], |row| row.get(0))
+        .optional()?;
+    Ok(number.map_or(0, rows::unsigned))
+}
+
+fn insert_conversation(
+    transaction: &Transaction<'_>,
+    keys: &mut HashMap<String, i64>,
+    record: &ConversationRecord,
+) -> Result<(), SqlError> {
+    let at = rows::signed(record.at_ms);
+    // Where two streams know the conversation, because the number of shards has changed, the newer wins.
+    let key = transaction
+        .prepare_cached(
+            "INSERT INTO conversations (id, site, visitor, name, vip, page, record_at,
+                 seq, phase, agent, rated, opened_at, last_at, closed_at, last_message)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 1, '', 0, ?7, ?7, NULL, 0)
+             ON CONFLICT (id) DO UPDATE SET site = ?2, visitor = ?3, name = ?4, vip = ?5, page = ?6, record_at = ?7
+                 WHERE record_at <= ?7
+             RETURNING key",
+        )?
+        .query_row(
+            params![
+                record.conversation,
+                record.site,
+                record.visitor,
+                record.name,
+                record.vip,
+                record.page,
+                at
+            ],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(key) = key {
+        keys.insert(record.conversation.clone(), key);
+    }
+    Ok(())
+}
+
+/// The key of the event's conversation. Its record comes before its first event; were it missing, the event
+/// would still be kept.
+fn key(
+    transaction: &Transaction<'_>,
+    keys: &mut HashMap<String, i64>,
+    event: &EventRecord,
+) -> Result<i64, SqlError> {
+    if let Some(&key) = keys.get(&event.conversation) {
+        return Ok(key);
+    }
+    let found = transaction
+        .prepare_cached("SELECT key FROM conversations WHERE id = ?1")?
+        .query_row([&event.conversation], |row| row.get(0))
+        .optional()?;
+    let Some(key) = found else {
+        let unknown = ConversationRecord {
+            conversation: event.conversation.clone(),
+            site: String::new(),
+            visitor: String::new(),
+            name: String::new(),
+            vip: false,
+            page: String::new(),
+            at_ms: event.at_ms,
+        };
+        insert_conversation(transaction, keys, &unknown)?;
+        return Ok(keys[&event.conversation]);
+    };
+    keys.insert(event.conversation.clone(), key);
+    Ok(key)
+}
+
+fn insert_event(
+    transaction: &Transaction<'_>,
+    conversation: i64,
+    event: &EventRecord,
+) -> Result<(), SqlError> {
+    let taken = || SqlError::Seq { conversation: event.conversation.clone(), seq: event.seq };
+    if event.seq > SEQ_MAX {
+        return Err(taken());
+    }
+    let key = rows::event_key(conversation, event.seq);
+    let inserted = transaction
+        .prepare_cached(
+            "INSERT INTO events (key, at, kind, role, from_id, from_name, client_id, content, agent, phase)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (key) DO NOTHING",
+        )?
+        .execute(params![
+            key,
+            rows::signed(event.at_ms),
+            event.kind as u8,
+            event.role as u8,
+            event.from_id,
+            event.from_name,
+            event.client_id,
+            event.content,
+            event.agent,
+            event.phase as u8,
+        ])?;
+    if inserted == 1 {
+        return Ok(());
+    }
+    let sql = format!("SELECT {} FROM events WHERE key = ?1", rows::EVENT_COLUMNS);
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let mut found = statement.query([key])?;
+    match found.next()? {
+        Some(row) if rows::event(&event.conversation, row)? == *event => Ok(()),
+        _ => Err(taken()),
+    }
+}
+
+/// What a batch's events make of one conversation.
+struct Change {
+    opened_at_ms: u64,
+    seq: u64,
+    last_at_ms: u64,
+    phase: Phase,
+    agent: String,
+    rated: bool,
+    closed_at_ms: Option<u64>,
+    last_message: u64,
+}
+
+impl Change {
+    fn new(opened_at_ms: u64) -> Self {
+        Self {
+            opened_at_ms,
+            seq: 0,
+            last_at_ms: 0,
+            phase: Phase::Greeting,
+            agent: String::new(),
+            rated: false,
+            closed_at_ms: None,
+            last_message: 0,
+        }
+    }
+
+    fn add(&mut self, event: &EventRecord) {
+        self.seq = event.seq;
+        self.last_at_ms = event.at_ms;
+        self.phase = event.phase;
+        self.agent.clone_from(&event.agent);
+        match event.kind {
+            EventKind::Message => self.last_message = event.seq,
+            EventKind::Rating => self.rated = true,
+            EventKind::Closed => self.closed_at_ms = Some(event.at_ms),
+            EventKind::Assigned | EventKind::Queue | EventKind::Transferred | EventKind::Note => {}
+        }
+    }
+
+    /// On the right of each `=` is the row as it was. A batch older than the row, as after a change of the
+    /// number of shards, does not bring back the past.
+    fn write(&self, transaction: &Transaction<'_>, key: i64) -> Result<(), SqlError> {
+        transaction
+            .prepare_cached(
+                "UPDATE conversations SET
+                     opened_at = min(opened_at, ?2),
+                     rated = max(rated, ?3),
+                     last_message = max(last_message, ?4),
+                     seq = max(seq, ?5),
+                     last_at = iif(?5 > seq, ?6, last_at),
+                     phase = iif(?5 > seq, ?7, phase),
+                     agent = iif(?5 > seq, ?8, agent),
+                     closed_at = iif(?5 > seq, iif(?7 = 6, coalesce(?9, closed_at, ?6), NULL), closed_at)
+                 WHERE key = ?1",
+            )?
+            .execute(params![
+                key,
+                rows::signed(self.opened_at_ms),
+                self.rated,
+                rows::signed(self.last_message),
+                rows::signed(self.seq),
+                rows::signed(self.last_at_ms),
+                self.phase as u8,
+                self.agent,
+                self.closed_at_ms.map(rows::signed),
+            ])?;
+        Ok(())
+    }
+}

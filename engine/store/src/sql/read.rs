@@ -1,0 +1,195 @@
+//! Questions to the projection, on a connection that cannot write. What the journal has and the projection
+//! not yet, is in the shards' memory.
+
+use std::path::Path;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+
+use super::{
+    KNOWN_IDS_EVENTS_MAX, KNOWN_IDS_MAX, KnownMessage, ROWS_MAX, SEQ_MAX, SqlError, StoredConversation,
+    Summary, open_reader,
+    rows::{self, ConversationRow},
+};
+use crate::record::EventRecord;
+
+/// Which conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConversationState<'a> {
+    /// Every one.
+    All,
+    /// Not over.
+    Open,
+    /// In the queue.
+    Waiting,
+    /// Not over, and served by this agent.
+    Mine(&'a str),
+    /// Over.
+    Closed,
+}
+
+/// A place in a list that begins with the newest: what comes after it is older.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Time of the last event, milliseconds since 1970.
+    pub last_at_ms: u64,
+    /// Tells conversations of the same millisecond apart.
+    pub key: u64,
+}
+
+impl Before {
+    /// Before everything.
+    pub const NEWEST: Self = Self { last_at_ms: u64::MAX, key: u64::MAX };
+}
+
+/// Answers questions.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens the database that a [`Projection`](super::Projection) made.
+    pub fn open(path: &Path) -> Result<Self, SqlError> {
+        Ok(Self { connection: open_reader(path)? })
+    }
+
+    /// One conversation.
+    pub fn conversation(&self, id: &str) -> Result<Option<StoredConversation>, SqlError> {
+        let mut statement = self.conversations_where("id = ?1")?;
+        let mut found = statement.query([id])?;
+        found.next()?.map(|row| self.stored(rows::conversation(row)?)).transpose()
+    }
+
+    /// Every conversation that is not over, to `each`, the one longest silent first.
+    pub fn open_conversations(&self, mut each: impl FnMut(StoredConversation)) -> Result<(), SqlError> {
+        let mut statement = self.conversations_where("phase <> 6 ORDER BY last_at, key")?;
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            each(self.stored(rows::conversation(row)?)?);
+        }
+        Ok(())
+    }
+
+    /// The events of a conversation after `after`, in order; at most `limit` and [`ROWS_MAX`].
+    pub fn events(&self, conversation: &str, after: u64, limit: usize) -> Result<Vec<EventRecord>, SqlError> {
+        let Some(key) = self.key(conversation)? else { return Ok(Vec::new()) };
+        let sql = format!(
+            "SELECT {} FROM events WHERE key > ?1 AND key <= ?2 ORDER BY key LIMIT ?3",
+            rows::EVENT_COLUMNS
+        );
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let range = (rows::event_key(key, after), rows::event_key(key, SEQ_MAX));
+        let mut found = statement.query(params![range.0, range.1, limit.min(ROWS_MAX) as i64])?;
+        let mut events = Vec::new();
+        while let Some(row) = found.next()? {
+            events.push(rows::event(conversation, row)?);
+        }
+        Ok(events)
+    }
+
+    /// The conversations of a site, the one with the newest event first; at most `limit` and [`ROWS_MAX`].
+    pub fn conversations(
+        &self,
+        site: &str,
+        state: ConversationState<'_>,
+        before: Before,
+        limit: usize,
+    ) -> Result<Vec<Summary>, SqlError> {
+        // ?5 is the agent, or unused: every statement has the same parameters.
+        let (condition, agent) = match state {
+            ConversationState::All => ("?5 = ''", ""),
+            ConversationState::Open => ("phase <> 6 AND ?5 = ''", ""),
+            ConversationState::Waiting => ("phase <> 6 AND phase = 3 AND ?5 = ''", ""),
+            ConversationState::Mine(agent) => ("phase <> 6 AND agent = ?5 AND agent <> ''", agent),
+            ConversationState::Closed => ("phase = 6 AND ?5 = ''", ""),
+        };
+        let mut statement = self.conversations_where(&format!(
+            "{condition} AND site = ?1 AND (last_at, key) < (?2, ?3) ORDER BY last_at DESC, key DESC LIMIT ?4"
+        ))?;
+        let (at, key) = (rows::signed(before.last_at_ms), rows::signed(before.key));
+        let mut found = statement.query(params![site, at, key, limit.min(ROWS_MAX) as i64, agent])?;
+        let mut summaries = Vec::new();
+        while let Some(row) = found.next()? {
+            summaries.push(self.summary(rows::conversation(row)?)?);
+        }
+        Ok(summaries)
+    }
+
+    /// The conversations of a visitor, the newest first; at most `limit` and [`ROWS_MAX`].
+    pub fn conversations_of(
+        &self,
+        site: &str,
+        visitor: &str,
+        limit: usize,
+    ) -> Result<Vec<Summary>, SqlError> {
+        let mut statement =
+            self.conversations_where("site = ?1 AND visitor = ?2 ORDER BY last_at DESC, key DESC LIMIT ?3")?;
+        let mut found = statement.query(params![site, visitor, limit.min(ROWS_MAX) as i64])?;
+        let mut summaries = Vec::new();
+        while let Some(row) = found.next()? {
+            summaries.push(self.summary(rows::conversation(row)?)?);
+        }
+        Ok(summaries)
+    }
+
+    fn conversations_where(&self, rest: &str) -> Result<CachedStatement<'_>, SqlError> {
+        let sql = format!("SELECT {} FROM conversations WHERE {rest}", rows::CONVERSATION_COLUMNS);
+        Ok(self.connection.prepare_cached(&sql)?)
+    }
+
+    fn key(&self, conversation: &str) -> Result<Option<i64>, SqlError> {
+        let mut statement = self.connection.prepare_cached("SELECT key FROM conversations WHERE id = ?1")?;
+        Ok(statement.query_row([conversation], |row| row.get(0)).optional()?)
+    }
+
+    fn stored(&self, row: ConversationRow) -> Result<StoredConversation, SqlError> {
+        let known_ids = self.known_ids(row.key, row.seq)?;
+        let ConversationRow { record, seq, phase, agent, rated, .. } = row;
+        Ok(StoredConversation { record, seq, phase, agent, rated, known_ids })
+    }
+
+    fn known_ids(&self, conversation: i64, seq: u64) -> Result<Vec<KnownMessage>, SqlError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT from_id, client_id, key, at FROM events
+             WHERE key > ?1 AND key <= ?2 AND client_id <> '' ORDER BY key DESC LIMIT ?3",
+        )?;
+        let oldest = seq.saturating_sub(KNOWN_IDS_EVENTS_MAX as u64);
+        let range = (rows::event_key(conversation, oldest), rows::event_key(conversation, seq));
+        let found = statement.query_map(params![range.0, range.1, KNOWN_IDS_MAX as i64], |row| {
+            Ok(KnownMessage {
+                sender: row.get(0)?,
+                id: row.get(1)?,
+                seq: rows::seq_of(row.get(2)?),
+                at_ms: rows::unsigned(row.get(3)?),
+            })
+        })?;
+        let mut known = found.collect::<Result<Vec<_>, _>>()?;
+        known.reverse();
+        Ok(known)
+    }
+
+    fn summary(&self, row: ConversationRow) -> Result<Summary, SqlError> {
+        Ok(Summary {
+            last_message: self.event(row.key, &row.record.conversation, row.last_message)?,
+            before: Before { last_at_ms: row.last_at_ms, key: rows::unsigned(row.key) },
+            record: row.record,
+            seq: row.seq,
+            phase: row.phase,
+            agent: row.agent,
+            rated: row.rated,
+            opened_at_ms: row.opened_at_ms,
+            last_at_ms: row.last_at_ms,
+            closed_at_ms: row.closed_at_ms,
+        })
+    }
+
+    fn event(&self, key: i64, conversation: &str, seq: u64) -> Result<Option<EventRecord>, SqlError> {
+        if seq == 0 {
+            return Ok(None);
+        }
+        let sql = format!("SELECT {} FROM events WHERE key = ?1", rows::EVENT_COLUMNS);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut found = statement.query([rows::event_key(key, seq)])?;
+        found.next()?.map(|row| rows::event(conversation, row)).transpose()
+    }
+}

@@ -1,0 +1,218 @@
+//! What the tables make of records.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::record::{EventKind, Record, Role};
+
+struct Database {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+}
+
+fn database() -> Database {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("ringdesk.db");
+    Database { _directory: directory, path }
+}
+
+fn conversation(id: &str, at_ms: u64) -> Record {
+    Record::Conversation(ConversationRecord {
+        conversation: id.into(),
+        site: "default".into(),
+        visitor: format!("visitor of {id}"),
+        name: "小明".into(),
+        vip: true,
+        page: "https://shop.example/".into(),
+        at_ms,
+    })
+}
+
+fn event(id: &str, seq: u64, kind: EventKind, phase: Phase, agent: &str) -> Record {
+    Record::Event(EventRecord {
+        conversation: id.into(),
+        seq,
+        at_ms: 1000 * seq,
+        kind,
+        role: Role::Visitor,
+        from_id: "v".into(),
+        from_name: "小明".into(),
+        client_id: if kind == EventKind::Message { format!("client-{seq}") } else { String::new() },
+        content: format!("{{\"seq\":{seq}}}"),
+        agent: agent.into(),
+        phase,
+    })
+}
+
+fn numbered(from: u64, records: Vec<Record>) -> Vec<(u64, Record)> {
+    (from..).zip(records).collect()
+}
+
+fn story() -> Vec<(u64, Record)> {
+    numbered(
+        1,
+        vec![
+            conversation("a", 500),
+            event("a", 1, EventKind::Message, Phase::Queued, ""),
+            event("a", 2, EventKind::Assigned, Phase::Unanswered, "li"),
+            conversation("b", 600),
+            event("b", 1, EventKind::Message, Phase::Queued, ""),
+            event("a", 3, EventKind::Message, Phase::Answered, "li"),
+            conversation("c", 700),
+            event("c", 1, EventKind::Message, Phase::WaitingUserInput, ""),
+            event("c", 2, EventKind::Closed, Phase::Closed, ""),
+            event("c", 3, EventKind::Rating, Phase::Closed, ""),
+        ],
+    )
+}
+
+#[test]
+fn a_story_applied_in_any_batches_is_the_same_in_sql() {
+    for batch in [1, 3, 100] {
+        let database = database();
+        let mut projection = Projection::open(&database.path).expect("opens");
+        for records in story().chunks(batch) {
+            projection.apply(0, records).expect("applies");
+            projection.apply(0, records).expect("applies twice, to no effect");
+        }
+        assert_eq!(projection.progress().expect("reads"), [(0, 10)].into());
+        check_story(&Reader::open(&database.path).expect("opens"));
+    }
+}
+
+fn check_story(reader: &Reader) {
+    let a = reader.conversation("a").expect("reads").expect("is there");
+    assert_eq!((a.seq, a.phase, a.agent.as_str(), a.rated), (3, Phase::Answered, "li", false));
+    let known: Vec<_> = a.known_ids.iter().map(|known| (known.id.as_str(), known.seq, known.at_ms)).collect();
+    assert_eq!(known, [("client-1", 1, 1000), ("client-3", 3, 3000)]);
+    assert_eq!(Record::Conversation(a.record), conversation("a", 500));
+    assert_eq!(reader.conversation("nobody's").expect("reads"), None);
+
+    let mut open = Vec::new();
+    reader.open_conversations(|stored| open.push(stored.record.conversation)).expect("reads");
+    assert_eq!(open, ["b", "a"]);
+
+    let events = reader.events("a", 1, 100).expect("reads");
+    assert_eq!(
+        events.into_iter().map(Record::Event).collect::<Vec<_>>(),
+        [
+            event("a", 2, EventKind::Assigned, Phase::Unanswered, "li"),
+            event("a", 3, EventKind::Message, Phase::Answered, "li"),
+        ]
+    );
+    assert_eq!(reader.events("a", 0, 1).expect("reads").len(), 1);
+    assert_eq!(reader.events("a", u64::MAX, 1).expect("reads"), []);
+
+    let list = |state| -> Vec<String> {
+        let found = reader.conversations("default", state, Before::NEWEST, 10).expect("reads");
+        found.into_iter().map(|summary| summary.record.conversation).collect()
+    };
+    assert_eq!(list(ConversationState::All), ["c", "a", "b"]);
+    assert_eq!(list(ConversationState::Open), ["a", "b"]);
+    assert_eq!(list(ConversationState::Waiting), ["b"]);
+    assert_eq!(list(ConversationState::Mine("li")), ["a"]);
+    assert_eq!(list(ConversationState::Mine("")), [""; 0]);
+    assert_eq!(list(ConversationState::Closed), ["c"]);
+    assert_eq!(reader.conversations("other", ConversationState::All, Before::NEWEST, 10).expect("reads"), []);
+    assert_eq!(reader.conversations_of("default", "visitor of b", 10).expect("reads").len(), 1);
+
+    let first = reader.conversations("default", ConversationState::All, Before::NEWEST, 1).expect("reads");
+    assert_eq!((first[0].opened_at_ms, first[0].closed_at_ms, first[0].rated), (700, Some(2000), true));
+    assert_eq!(first[0].last_message.as_ref().expect("something was said").seq, 1);
+    let rest = reader.conversations("default", ConversationState::All, first[0].before, 10).expect("reads");
+    assert_eq!(rest.len(), 2);
+}
+
+#[test]
+fn a_gap_is_refused_and_changes_nothing() {
+    let database = database();
+    let mut projection = Projection::open(&database.path).expect("opens");
+    let story = story();
+    projection.apply(4, &story[..2]).expect("applies");
+    let batch = [story[2].clone(), story[4].clone()];
+    assert!(matches!(projection.apply(4, &batch), Err(SqlError::Missing { stream: 4, needed: 4, given: 5 })));
+    assert_eq!(projection.progress().expect("reads"), [(4, 2)].into());
+    assert_eq!(projection.apply(4, &story).expect("applies"), 10);
+}
+
+#[test]
+fn a_number_taken_by_another_event_is_refused_and_the_same_event_is_not() {
+    let database = database();
+    let mut projection = Projection::open(&database.path).expect("opens");
+    let message = event("a", 1, EventKind::Message, Phase::Queued, "");
+    projection.apply(0, &numbered(1, vec![message.clone()])).expect("applies");
+    projection.apply(1, &numbered(1, vec![message])).expect("applies");
+    let note = event("a", 1, EventKind::Note, Phase::Queued, "");
+    assert!(matches!(projection.apply(1, &numbered(2, vec![note])), Err(SqlError::Seq { seq: 1, .. })));
+}
+
+#[test]
+fn streams_applied_in_the_wrong_order_do_not_bring_back_the_past() {
+    let database = database();
+    let mut projection = Projection::open(&database.path).expect("opens");
+    let newer = vec![conversation("a", 900), event("a", 2, EventKind::Closed, Phase::Closed, "li")];
+    let older = vec![conversation("a", 500), event("a", 1, EventKind::Message, Phase::Queued, "")];
+    projection.apply(1, &numbered(1, newer)).expect("applies");
+    projection.apply(0, &numbered(1, older)).expect("applies");
+    let reader = Reader::open(&database.path).expect("opens");
+    let summary = reader.conversations_of("default", "visitor of a", 1).expect("reads").remove(0);
+    assert_eq!((summary.seq, summary.phase, summary.record.at_ms), (2, Phase::Closed, 900));
+    assert_eq!((summary.closed_at_ms, summary.last_message.map(|event| event.seq)), (Some(2000), Some(1)));
+}
+
+#[test]
+fn only_the_newest_client_ids_are_known() {
+    let database = database();
+    let mut projection = Projection::open(&database.path).expect("opens");
+    let messages = (1..=600).map(|seq| event("a", seq, EventKind::Message, Phase::Queued, "")).collect();
+    projection.apply(0, &numbered(1, messages)).expect("applies");
+    let reader = Reader::open(&database.path).expect("opens");
+    let known = reader.conversation("a").expect("reads").expect("is there").known_ids;
+    assert_eq!((known.len(), known[0].seq, known[KNOWN_IDS_MAX - 1].seq), (KNOWN_IDS_MAX, 89, 600));
+}
+
+#[test]
+fn a_file_of_a_newer_version_is_refused() {
+    let database = database();
+    let connection = open_writer(&database.path).expect("opens");
+    connection.pragma_update(None, "user_version", 999).expect("writes");
+    let error = Projection::open(&database.path).expect_err("too new");
+    assert!(matches!(error, SqlError::Newer { found: 999, .. }), "{error}");
+}
+
+#[test]
+fn an_account_is_made_once_and_changed_often() {
+    let database = database();
+    let accounts = Accounts::open(&database.path).expect("opens");
+    let li = Account {
+        name: "li".into(),
+        role: AccountRole::Agent,
+        password_hash: "hash".into(),
+        created_at_ms: 17,
+        disabled: false,
+    };
+    assert!(accounts.create(&li).expect("writes"));
+    assert!(!accounts.create(&li).expect("writes"));
+    assert!(!accounts.any_admin().expect("reads"));
+    assert!(accounts.set_role("li", AccountRole::Admin).expect("writes"));
+    assert!(accounts.set_password("li", "other").expect("writes"));
+    assert!(accounts.any_admin().expect("reads"));
+    assert!(accounts.set_disabled("li", true).expect("writes"));
+    assert!(!accounts.any_admin().expect("reads"));
+    assert!(!accounts.set_disabled("wang", true).expect("writes"));
+    let changed = Account { role: AccountRole::Admin, password_hash: "other".into(), disabled: true, ..li };
+    assert_eq!(accounts.find("li").expect("reads"), Some(changed.clone()));
+    assert_eq!(accounts.find("wang").expect("reads"), None);
+    assert_eq!(accounts.list().expect("reads"), [changed]);
+}
+
+#[test]
+fn a_setting_is_what_was_set_last() {
+    let database = database();
+    let settings = Settings::open(&database.path).expect("opens");
+    assert_eq!(settings.value("secret").expect("reads"), None);
+    assert_eq!(settings.set_once("secret", "a").expect("writes"), "a");
+    assert_eq!(settings.set_once("secret", "b").expect("writes"), "a");
+    settings.set("secret", "c").expect("writes");
+    assert_eq!(settings.value("secret").expect("reads").as_deref(), Some("c"));
+}
