@@ -18,7 +18,7 @@ pub enum Job {
         /// Who asks, where the kernel can say.
         peer: Option<IpAddr>,
         /// Head and body.
-        request: http::Request<Bytes>,
+        request: Box<http::Request<Bytes>>,
     },
     /// The bytes of the last [`Done::HttpBytes`] have left: the next may come.
     HttpTaken {
@@ -82,7 +82,7 @@ pub enum Done {
         conversation: Arc<str>,
         /// Takes the durable events that are in memory, oldest first, as number and wire JSON; they end with
         /// the newest durable one. What is not among them is in SQL already.
-        reply: Box<dyn FnOnce(Vec<(u64, Arc<[u8]>)>) + Send>,
+        reply: RecentReply,
     },
     /// Every record of this shard's journal up to this number is in SQL.
     Projected {
@@ -90,6 +90,9 @@ pub enum Done {
         up_to: u64,
     },
 }
+
+/// Takes events as number and wire JSON.
+pub type RecentReply = Box<dyn FnOnce(Vec<(u64, Arc<[u8]>)>) + Send>;
 
 /// Largest piece of an HTTP response in flight to one client.
 pub const HTTP_PIECE_BYTES_MAX: usize = 64 * 1024;

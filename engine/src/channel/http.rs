@@ -1,0 +1,220 @@
+//! HTTP on the public port: frames requests, answers the few that need nobody else, and passes the rest on.
+//!
+//! One request at a time: what a client sends before it has its answer is held, up to a limit.
+
+use bytes::Bytes;
+use codec::{
+    Decoded,
+    http::{self, BodyDecoder, BodyLength, HttpError, RequestHead, Version},
+    websocket,
+};
+
+use crate::limits;
+
+/// The WebSocket's path.
+const WEBSOCKET_PATH: &str = "/ws";
+/// The subprotocol of browsers and apps.
+const SUBPROTOCOL: &str = "ringdesk.v1";
+/// Tells a client that waits with its body to send it (RFC 9110, section 10.1.1).
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// One connection that speaks HTTP.
+#[derive(Debug, Default)]
+pub struct HttpConnection {
+    /// What came and is not yet part of a request.
+    held: Vec<u8>,
+    /// The request whose body is coming in.
+    incoming: Option<Box<Incoming>>,
+    /// The request that is being answered.
+    pub exchange: Option<u64>,
+    /// A piece of the answer is in the outbox.
+    pub piece_in_flight: bool,
+    /// When the first byte of the request that is coming in came; milliseconds.
+    pub begun_ms: Option<u64>,
+    heard_ms: u64,
+    flooded: bool,
+}
+
+#[derive(Debug)]
+struct Incoming {
+    head: ::http::request::Builder,
+    decoder: BodyDecoder,
+    body: Vec<u8>,
+}
+
+/// What to do next with a connection.
+pub enum HttpStep {
+    /// Wait for bytes, or for the answer to the last request.
+    NeedMore,
+    /// Send [`CONTINUE`] and ask again.
+    Continue,
+    /// Send the response; WebSocket from here on, beginning with `rest`.
+    Upgraded {
+        /// `101 Switching Protocols`.
+        response: Vec<u8>,
+        /// What came behind the request.
+        rest: Vec<u8>,
+    },
+    /// Send the response, then close or go on.
+    Answered {
+        /// The whole response.
+        response: Vec<u8>,
+        /// Whether that was all.
+        close: bool,
+    },
+    /// For the pool.
+    Request(Box<::http::Request<Bytes>>),
+}
+
+impl HttpConnection {
+    /// Takes what came at `now_ms`. More than a client may send ahead is not kept: the next step refuses.
+    pub fn hold(&mut self, bytes: &[u8], now_ms: u64) {
+        self.heard_ms = now_ms;
+        if self.held.len() + bytes.len() > limits::HTTP_HELD_BYTES_MAX {
+            self.flooded = true;
+            return;
+        }
+        if self.exchange.is_none() {
+            self.begun_ms.get_or_insert(now_ms);
+        }
+        self.held.extend_from_slice(bytes);
+    }
+
+    /// Whether nothing of a next request has come yet.
+    pub fn is_between_requests(&self) -> bool {
+        self.held.is_empty() && self.incoming.is_none()
+    }
+
+    /// Makes the next step of what is held. `ready` is the answer to `/health/ready`.
+    pub fn next_step(&mut self, ready: bool) -> HttpStep {
+        if self.flooded {
+            return refuse(
+                413,
+                "more was sent ahead than a connection may have waiting; wait for each answer",
+            );
+        }
+        if self.exchange.is_some() {
+            return HttpStep::NeedMore;
+        }
+        if self.incoming.is_none() {
+            match self.next_head(ready) {
+                Ok(Some(step)) => return step,
+                Ok(None) => {}
+                Err(error) => return refuse(error.status(), error.text()),
+            }
+        }
+        self.next_body().unwrap_or_else(|error| refuse(error.status(), error.text()))
+    }
+
+    /// Reads a head. `None`: its body follows.
+    fn next_head(&mut self, ready: bool) -> Result<Option<HttpStep>, HttpError> {
+        let (head, used) = match http::decode_request_head(&self.held, &limits::HTTP)? {
+            Decoded::NeedMore => return Ok(Some(HttpStep::NeedMore)),
+            Decoded::Complete { value, used } => (value, used),
+        };
+        let path = head.target.split('?').next().unwrap_or_default();
+        if path == WEBSOCKET_PATH {
+            let mut response = Vec::new();
+            return Ok(Some(match websocket::accept_upgrade(&head, SUBPROTOCOL, &mut response) {
+                Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used) },
+                Err(error) => refuse_upgrade(error.status(), error.text()),
+            }));
+        }
+        if let Some(answer) = health(path, ready) {
+            let close = !head.keep_alive || head.body != BodyLength::None;
+            let mut response = Vec::new();
+            encode_text(answer.0, answer.1, close, &mut response);
+            self.held.drain(..used);
+            self.request_complete();
+            return Ok(Some(HttpStep::Answered { response, close }));
+        }
+        let decoder = BodyDecoder::new(head.body, &limits::HTTP)?;
+        let waits = head.expects_continue && head.body != BodyLength::None;
+        let incoming = Incoming { head: pool_request(&head), decoder, body: Vec::new() };
+        self.held.drain(..used);
+        self.incoming = Some(Box::new(incoming));
+        Ok(waits.then_some(HttpStep::Continue))
+    }
+
+    fn next_body(&mut self) -> Result<HttpStep, HttpError> {
+        let incoming = self.incoming.as_mut().expect("a head was read before its body");
+        let (used, complete) = incoming.decoder.receive(&self.held, &mut incoming.body)?;
+        self.held.drain(..used);
+        if !complete {
+            return Ok(HttpStep::NeedMore);
+        }
+        let incoming = *self.incoming.take().expect("borrowed above");
+        self.request_complete();
+        Ok(match incoming.head.body(Bytes::from(incoming.body)) {
+            Ok(request) => HttpStep::Request(Box::new(request)),
+            Err(_) => refuse(400, "the request's target or a header field has characters that HTTP forbids"),
+        })
+    }
+
+    fn request_complete(&mut self) {
+        self.begun_ms = (!self.held.is_empty()).then_some(self.heard_ms);
+        if self.held.is_empty() {
+            // An idle connection keeps no buffer.
+            self.held = Vec::new();
+        }
+    }
+}
+
+fn pool_request(head: &RequestHead<'_>) -> ::http::request::Builder {
+    let request =
+        ::http::Request::builder().method(head.method).uri(head.target).version(match head.version {
+            Version::Http10 => ::http::Version::HTTP_10,
+            Version::Http11 => ::http::Version::HTTP_11,
+        });
+    head.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+}
+
+/// Health is answered here: it must not wait for anything that could be unwell.
+fn health(path: &str, ready: bool) -> Option<(u16, &'static str)> {
+    match path {
+        "/health/live" => Some((200, "live\n")),
+        "/health/ready" if ready => Some((200, "ready\n")),
+        "/health/ready" => Some((503, "stopping\n")),
+        _ => None,
+    }
+}
+
+fn encode_text(status: u16, text: &str, close: bool, out: &mut Vec<u8>) {
+    let length = text.len().to_string();
+    let connection: &[u8] = if close { b"close" } else { b"keep-alive" };
+    let headers: [(&str, &[u8]); 4] = [
+        ("content-type", b"text/plain; charset=utf-8"),
+        ("content-length", length.as_bytes()),
+        ("cache-control", b"no-store"),
+        ("connection", connection),
+    ];
+    http::encode_response_head(status, headers, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends a whole error response after which the connection closes.
+pub fn encode_error(status: u16, text: &str, out: &mut Vec<u8>) {
+    encode_text(status, &format!("{text}\n"), true, out);
+}
+
+fn refuse(status: u16, text: &str) -> HttpStep {
+    let mut response = Vec::new();
+    encode_error(status, text, &mut response);
+    HttpStep::Answered { response, close: true }
+}
+
+fn refuse_upgrade(status: u16, text: &str) -> HttpStep {
+    let text = format!("{text}\n");
+    let length = text.len().to_string();
+    let mut response = Vec::new();
+    let headers: [(&str, &[u8]); 5] = [
+        ("content-type", b"text/plain; charset=utf-8"),
+        ("content-length", length.as_bytes()),
+        ("upgrade", b"websocket"),
+        ("sec-websocket-version", b"13"),
+        ("connection", b"close"),
+    ];
+    http::encode_response_head(status, headers, &mut response);
+    response.extend_from_slice(text.as_bytes());
+    HttpStep::Answered { response, close: true }
+}

@@ -1,0 +1,363 @@
+//! The connections of a shard: one table by slot, their deadlines, and HTTP exchanges.
+//!
+//! What the bytes say is [`crate::channel`]'s; who is behind a connection is `sessions`' and `hello`'s.
+
+use bytes::Bytes;
+
+use super::{Farewell, Output, Outputs, Shard};
+use crate::{
+    channel::{
+        http::{self, HttpConnection, HttpStep},
+        web::WebConnection,
+    },
+    jobs::Job,
+    limits,
+};
+
+/// Where a connection stands.
+#[derive(Debug)]
+pub enum Stage {
+    /// It speaks HTTP, so far.
+    Http(Box<HttpConnection>),
+    /// It was upgraded.
+    Web(Box<WebConnection>),
+    /// It goes to another shard; bytes that still come go with it.
+    Leaving {
+        /// Which shard.
+        to: usize,
+        /// What the other shard knows it by.
+        token: u64,
+        /// Who is behind it.
+        arrival: Box<super::Arrival>,
+    },
+    /// It came from another shard, which has not yet said who is behind it.
+    Arriving {
+        /// What the other shard knows it by.
+        token: u64,
+        /// What came meanwhile.
+        bytes: Vec<u8>,
+    },
+    /// We are done with it; it ends when its last bytes have left.
+    Closing,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Connection {
+    /// Its name.
+    pub id: u64,
+    /// Where it stands.
+    pub stage: Stage,
+    /// When the peer was last heard, milliseconds of the clock that does not go back.
+    pub heard_ms: u64,
+    /// Whether a ping was sent since then.
+    pub pinged: bool,
+}
+
+/// The table. The low half of a connection's name is its slot.
+#[derive(Debug, Default)]
+pub struct Connections {
+    slots: Vec<Option<Connection>>,
+    open: usize,
+    /// Where the sweep goes on, and when it was there.
+    swept: usize,
+    swept_ms: u64,
+}
+
+fn slot(id: u64) -> usize {
+    id as u32 as usize
+}
+
+impl Connections {
+    /// The connection by that name, if it is still there.
+    pub fn find(&mut self, id: u64) -> Option<&mut Connection> {
+        self.slots.get_mut(slot(id))?.as_mut().filter(|connection| connection.id == id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.open
+    }
+
+    fn insert(&mut self, id: u64, stage: Stage, now_ms: u64) {
+        let slot = slot(id);
+        if self.slots.len() <= slot {
+            self.slots.resize_with(slot + 1, || None);
+        }
+        let before = self.slots[slot].replace(Connection { id, stage, heard_ms: now_ms, pinged: false });
+        assert!(before.is_none(), "the reactor names a slot anew only after it said Closed");
+        self.open += 1;
+    }
+
+    /// Takes the connection out of the table.
+    pub fn remove(&mut self, id: u64) -> Option<Connection> {
+        self.find(id)?;
+        self.open -= 1;
+        self.slots[slot(id)].take()
+    }
+
+    /// The part of the table whose turn it is to be looked at: all of it once in [`limits::SWEEP_MS`].
+    fn due(&mut self, now_ms: u64) -> Vec<u64> {
+        let elapsed_ms = now_ms.saturating_sub(self.swept_ms).min(limits::SWEEP_MS);
+        let share = (self.slots.len() as u64 * elapsed_ms / limits::SWEEP_MS) as usize;
+        if share == 0 {
+            return Vec::new();
+        }
+        self.swept_ms = now_ms;
+        if self.swept >= self.slots.len() {
+            self.swept = 0;
+        }
+        let end = (self.swept + share).min(self.slots.len());
+        let ids = self.slots[self.swept..end].iter().flatten().map(|connection| connection.id).collect();
+        self.swept = end;
+        ids
+    }
+
+    /// Every connection there is.
+    fn all(&self) -> Vec<u64> {
+        self.slots.iter().flatten().map(|connection| connection.id).collect()
+    }
+}
+
+impl Shard {
+    pub(super) fn opened(&mut self, connection: u64) {
+        self.connections.insert(connection, Stage::Http(Box::default()), self.now.monotonic_ms());
+    }
+
+    pub(super) fn adopted(&mut self, connection: u64, token: u64, out: &mut Outputs) {
+        let stage = Stage::Arriving { token, bytes: Vec::new() };
+        self.connections.insert(connection, stage, self.now.monotonic_ms());
+        self.connection_adopted(connection, token, out);
+    }
+
+    pub(super) fn received(&mut self, id: u64, bytes: &mut [u8], out: &mut Outputs) {
+        let now_ms = self.now.monotonic_ms();
+        let Some(connection) = self.connections.find(id) else { return };
+        connection.heard_ms = now_ms;
+        connection.pinged = false;
+        match &mut connection.stage {
+            Stage::Http(_) => self.http_received(id, bytes, out),
+            Stage::Web(_) => self.web_received(id, bytes, out),
+            Stage::Leaving { arrival, .. } => {
+                if arrival.bytes.len() + bytes.len() > limits::MOVING_BYTES_MAX {
+                    self.close_now(id, out);
+                } else {
+                    arrival.bytes.extend_from_slice(bytes);
+                }
+            }
+            Stage::Arriving { bytes: held, .. } => {
+                if held.len() + bytes.len() > limits::MOVING_BYTES_MAX {
+                    self.close_now(id, out);
+                } else {
+                    held.extend_from_slice(bytes);
+                }
+            }
+            Stage::Closing => {}
+        }
+    }
+
+    pub(super) fn closed(&mut self, id: u64, out: &mut Outputs) {
+        let Some(connection) = self.connections.remove(id) else { return };
+        match connection.stage {
+            Stage::Http(http) => self.http_gone(http.exchange, out),
+            Stage::Web(web) => self.session_ended(id, &web.session, out),
+            Stage::Leaving { .. } | Stage::Closing => {}
+            Stage::Arriving { token, .. } => self.arrivals.forget(token),
+        }
+    }
+
+    /// Ends the connection without a word: what is queued still leaves.
+    pub(super) fn close_now(&mut self, id: u64, out: &mut Outputs) {
+        let Some(connection) = self.connections.find(id) else { return };
+        let stage = std::mem::replace(&mut connection.stage, Stage::Closing);
+        match stage {
+            Stage::Http(http) => self.http_gone(http.exchange, out),
+            Stage::Web(web) => self.session_ended(id, &web.session, out),
+            Stage::Arriving { token, .. } => self.arrivals.forget(token),
+            // Its answer went out with what made it close; or it is another shard's now.
+            Stage::Closing | Stage::Leaving { .. } => {}
+        }
+        out.list.push(Output::Close { connection: id });
+    }
+
+    /// Looks at the connections whose turn it is: who has been silent too long is asked, then closed.
+    pub(super) fn sweep(&mut self, out: &mut Outputs) {
+        let now_ms = self.now.monotonic_ms();
+        self.arrivals.expire(now_ms);
+        for id in self.connections.due(now_ms) {
+            self.check_silence(id, now_ms, out);
+        }
+        if self.stopping {
+            self.dismiss_a_share(out);
+        }
+    }
+
+    fn check_silence(&mut self, id: u64, now_ms: u64, out: &mut Outputs) {
+        let heartbeat_ms = u64::from(self.settings.heartbeat_ms);
+        let connection = self.connections.find(id).expect("listed by the sweep");
+        let silent_ms = now_ms.saturating_sub(connection.heard_ms);
+        match &connection.stage {
+            // Waiting for the pool is not the client's silence.
+            Stage::Http(http) if http.exchange.is_some() => {}
+            Stage::Http(http) => {
+                let idle = http.is_between_requests();
+                let limit_ms = if idle { limits::HTTP_IDLE_MS } else { limits::HTTP_REQUEST_MS };
+                // A request that trickles in is measured from its first byte: slow senders are cut off.
+                let since_ms = http.begun_ms.unwrap_or(connection.heard_ms);
+                if now_ms.saturating_sub(since_ms) > limit_ms {
+                    self.http_timed_out(id, idle, out);
+                }
+            }
+            Stage::Web(web) => {
+                let awaits_hello = web.session.is_unknown();
+                if awaits_hello && now_ms.saturating_sub(web.since_ms) > limits::HELLO_MS {
+                    self.dismiss(id, Farewell::NO_HELLO, out);
+                } else if silent_ms > 2 * heartbeat_ms {
+                    self.dismiss(id, Farewell::IDLE, out);
+                } else if silent_ms > heartbeat_ms && !connection.pinged {
+                    connection.pinged = true;
+                    out.send(id, crate::channel::web::encode_ping);
+                }
+            }
+            Stage::Leaving { .. } | Stage::Arriving { .. } => {
+                if silent_ms > limits::MOVING_MS {
+                    self.close_now(id, out);
+                }
+            }
+            Stage::Closing => {}
+        }
+    }
+
+    /// Begins to leave: from now on a share of the clients is told to come back elsewhere each turn, so that
+    /// they do not all come at once.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Whether everybody has left after [`Shard::stop`].
+    pub fn is_empty(&self) -> bool {
+        self.connections.len() == 0
+    }
+
+    fn dismiss_a_share(&mut self, out: &mut Outputs) {
+        let all = self.connections.all();
+        let share = all.len() / 8 + 16;
+        for id in all.into_iter().take(share) {
+            match self.connections.find(id).map(|connection| &connection.stage) {
+                Some(Stage::Web(_)) => self.dismiss(id, Farewell::STOPPING, out),
+                Some(Stage::Http(http)) if http.exchange.is_none() => self.close_now(id, out),
+                _ => {}
+            }
+        }
+    }
+
+    // HTTP
+
+    fn http_received(&mut self, id: u64, bytes: &[u8], out: &mut Outputs) {
+        let now_ms = self.now.monotonic_ms();
+        let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
+        http.hold(bytes, now_ms);
+        self.http_step(id, out);
+    }
+
+    /// Makes the next request of what was received, if it is whole and the last one is answered.
+    fn http_step(&mut self, id: u64, out: &mut Outputs) {
+        let ready = !self.stopping;
+        loop {
+            let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
+            match http.next_step(ready) {
+                HttpStep::NeedMore => return,
+                HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
+                HttpStep::Upgraded { response, rest } => {
+                    out.send(id, |bytes| bytes.extend_from_slice(&response));
+                    let now_ms = self.now.monotonic_ms();
+                    let connection = self.connections.find(id).expect("found above");
+                    connection.stage = Stage::Web(Box::new(WebConnection::new(now_ms)));
+                    let mut rest = rest;
+                    if !rest.is_empty() {
+                        self.web_received(id, &mut rest, out);
+                    }
+                    return;
+                }
+                HttpStep::Answered { response, close } => {
+                    out.send(id, |bytes| bytes.extend_from_slice(&response));
+                    if close {
+                        return self.close_now(id, out);
+                    }
+                }
+                HttpStep::Request(request) => {
+                    let exchange = self.token();
+                    let connection = self.connections.find(id).expect("found above");
+                    let Stage::Http(http) = &mut connection.stage else { unreachable!("matched above") };
+                    http.exchange = Some(exchange);
+                    self.exchanges.insert(exchange, id);
+                    let job = Job::Http { exchange, peer: None, request };
+                    out.list.push(Output::Job { connection: Some(id), job });
+                    return;
+                }
+            }
+        }
+    }
+
+    fn http_timed_out(&mut self, id: u64, idle: bool, out: &mut Outputs) {
+        if !idle {
+            out.send(id, |bytes| http::encode_error(408, "the request did not come in time", bytes));
+        }
+        self.close_now(id, out);
+    }
+
+    fn http_gone(&mut self, exchange: Option<u64>, out: &mut Outputs) {
+        let Some(exchange) = exchange else { return };
+        self.exchanges.remove(&exchange);
+        out.list.push(Output::Job { connection: None, job: Job::HttpGone { exchange } });
+    }
+
+    pub(super) fn http_unavailable(&mut self, exchange: u64, out: &mut Outputs) {
+        let Some(id) = self.exchanges.remove(&exchange) else { return };
+        if let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) {
+            http.exchange = None;
+        }
+        out.send(id, |bytes| {
+            http::encode_error(503, "too many requests at once; try again in a second", bytes)
+        });
+        self.close_now(id, out);
+    }
+
+    pub(super) fn http_bytes(
+        &mut self,
+        exchange: u64,
+        bytes: &Bytes,
+        last: bool,
+        close: bool,
+        out: &mut Outputs,
+    ) {
+        let Some(id) = self.exchanges.get(&exchange).copied() else { return };
+        out.send(id, |buffer| buffer.extend_from_slice(bytes));
+        let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
+        if !last {
+            if bytes.len() < limits::DRAINED_ABOVE_BYTES {
+                out.list.push(Output::Job { connection: None, job: Job::HttpTaken { exchange } });
+            } else {
+                // The next piece is asked for once this one has left.
+                http.piece_in_flight = true;
+            }
+            return;
+        }
+        http.exchange = None;
+        self.exchanges.remove(&exchange);
+        if close {
+            self.close_now(id, out);
+        } else {
+            self.http_step(id, out);
+        }
+    }
+
+    pub(super) fn drained(&mut self, id: u64, out: &mut Outputs) {
+        let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
+        if std::mem::take(&mut http.piece_in_flight)
+            && let Some(exchange) = http.exchange
+        {
+            out.list.push(Output::Job { connection: None, job: Job::HttpTaken { exchange } });
+        }
+    }
+}

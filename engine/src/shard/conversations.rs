@@ -1,0 +1,356 @@
+//! The conversations a shard owns, as far as they are in memory.
+//!
+//! Every conversation that is not over is here; of its events only the newest, the rest is in SQL. One that
+//! is over, or in which nothing was said, goes when nobody reads it any more.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+};
+
+use codec::{
+    json,
+    message::{self, ServerMessage},
+    websocket::{self, Opcode},
+};
+use dialog::State;
+use store::record::{ConversationRecord, EventKind, EventRecord, Phase, Role};
+
+use super::inbound::Parked;
+use crate::{
+    desk::{Address, AgentName},
+    jobs::{KNOWN_IDS_MAX, StoredConversation},
+    placement,
+};
+
+/// Events kept in memory after they are in SQL: what a short loss of the network misses.
+const RECENT_EVENTS_KEPT: usize = 8;
+
+/// Where a conversation is in [`Conversations`]. Reused after it is gone, but never while an effect of it is
+/// waiting.
+pub type Index = usize;
+
+/// Somebody who gets a conversation's events.
+#[derive(Debug)]
+pub struct Reader {
+    /// Where.
+    pub address: Address,
+    /// Visitors do not see notes.
+    pub role: Role,
+    /// The last event given.
+    pub cursor: u64,
+    /// Older events are being fetched; live ones wait until then.
+    pub loading: bool,
+    /// Leaves after this event.
+    pub until: Option<u64>,
+}
+
+/// An event in memory, ready to send.
+#[derive(Debug)]
+pub struct Recent {
+    /// Its number in the conversation.
+    pub seq: u64,
+    /// Its number in the journal.
+    pub number: u64,
+    /// Visitors do not see it.
+    pub private: bool,
+    /// The whole WebSocket frame.
+    pub frame: Arc<[u8]>,
+}
+
+/// One conversation.
+#[derive(Debug)]
+pub struct Conversation {
+    /// Its id.
+    pub id: Arc<str>,
+    /// Who it is with.
+    pub record: ConversationRecord,
+    /// Whether `record` is in the journal as it is.
+    pub recorded: bool,
+    /// Where the dialog stands.
+    pub state: State,
+    /// Who serves it; after its end, who did.
+    pub agent: Option<AgentName>,
+    /// The last event decided.
+    pub seq: u64,
+    /// The last event that is durable: the last that anyone may see.
+    pub durable: u64,
+    /// Whether the visitor has rated.
+    pub rated: bool,
+    /// The newest events; they end with `seq`.
+    pub recent: VecDeque<Recent>,
+    /// Who gets the events.
+    pub readers: Vec<Reader>,
+    /// First `seq` and time of the newest client ids.
+    known_ids: HashMap<u64, KnownId>,
+    known_order: VecDeque<u64>,
+}
+
+/// When and as what a client's message was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownId {
+    /// Its number in the conversation.
+    pub seq: u64,
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+impl Conversation {
+    /// One in which nothing was said yet.
+    pub fn new(record: ConversationRecord) -> Self {
+        Self {
+            id: record.conversation.as_str().into(),
+            record,
+            recorded: false,
+            state: State::Greeting,
+            agent: None,
+            seq: 0,
+            durable: 0,
+            rated: false,
+            recent: VecDeque::new(),
+            readers: Vec::new(),
+            known_ids: HashMap::new(),
+            known_order: VecDeque::new(),
+        }
+    }
+
+    /// As SQL has it.
+    pub fn from_stored(stored: StoredConversation) -> Self {
+        let mut conversation = Self {
+            recorded: true,
+            state: state_of(stored.phase),
+            agent: (!stored.agent.is_empty()).then(|| stored.agent.into()),
+            seq: stored.seq,
+            durable: stored.seq,
+            rated: stored.rated,
+            ..Self::new(stored.record)
+        };
+        for known in stored.known_ids {
+            conversation.remember(&known.sender, &known.id, KnownId { seq: known.seq, at_ms: known.at_ms });
+        }
+        conversation
+    }
+
+    /// What the sender's message with that id became, if it was taken before.
+    pub fn known(&self, sender: &str, id: &str) -> Option<KnownId> {
+        self.known_ids.get(&placement::stable_hash(&[sender, id])).copied()
+    }
+
+    /// Remembers a message, and forgets the oldest beyond the limit.
+    pub fn remember(&mut self, sender: &str, id: &str, known: KnownId) {
+        let key = placement::stable_hash(&[sender, id]);
+        if self.known_ids.insert(key, known).is_none() {
+            self.known_order.push_back(key);
+        }
+        if self.known_order.len() > KNOWN_IDS_MAX {
+            let oldest = self.known_order.pop_front().expect("more than none");
+            self.known_ids.remove(&oldest);
+        }
+    }
+
+    /// Whether it may go from memory: nothing open, nothing pending, nobody there.
+    fn is_idle(&self) -> bool {
+        let over = self.seq == 0 || self.state == State::Closed;
+        over && self.readers.is_empty() && self.durable == self.seq
+    }
+
+    /// The first event in memory; one past the last if there is none.
+    pub fn first_recent(&self) -> u64 {
+        self.recent.front().map_or(self.seq + 1, |recent| recent.seq)
+    }
+}
+
+/// A shard's conversations.
+#[derive(Debug, Default)]
+pub struct Conversations {
+    slots: slab::Slab<Conversation>,
+    by_id: HashMap<Arc<str>, Index>,
+    /// The one of each visitor that is not over, by the visitor's hash.
+    open_by_visitor: HashMap<u64, Index>,
+    /// Journal number and conversation of every event that SQL does not have yet.
+    unprojected: VecDeque<(u64, Index)>,
+    /// What waits for conversations that are on their way from SQL.
+    pub loading: HashMap<Arc<str>, Vec<Parked>>,
+}
+
+impl Conversations {
+    /// How many are in memory.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Adds one that is not there.
+    pub fn insert(&mut self, conversation: Conversation) -> Index {
+        let id = Arc::clone(&conversation.id);
+        let visitor = placement::visitor_hash(&conversation.record.site, &conversation.record.visitor);
+        let is_open = conversation.state != State::Closed;
+        let index = self.slots.insert(conversation);
+        self.by_id.insert(id, index);
+        if is_open {
+            self.open_by_visitor.insert(visitor, index);
+        }
+        index
+    }
+
+    /// Where the conversation is.
+    pub fn find(&self, id: &str) -> Option<Index> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The visitor's conversation that is not over.
+    pub fn open_of(&self, site: &str, visitor: &str) -> Option<Index> {
+        let index = *self.open_by_visitor.get(&placement::visitor_hash(site, visitor))?;
+        let conversation = self.slots.get(index)?;
+        // The hash alone could be another visitor's.
+        let same = conversation.record.site == site && conversation.record.visitor == visitor;
+        (same && conversation.state != State::Closed).then_some(index)
+    }
+
+    /// The conversation at `index`, which must be in use.
+    pub fn at(&mut self, index: Index) -> &mut Conversation {
+        &mut self.slots[index]
+    }
+
+    /// Every conversation an agent serves.
+    pub fn served_by(&self, agent: &str) -> Vec<Index> {
+        let serves = |conversation: &Conversation| {
+            matches!(conversation.state, State::Serving { .. })
+                && conversation.agent.as_deref() == Some(agent)
+        };
+        self.slots.iter().filter(|(_, conversation)| serves(conversation)).map(|(index, _)| index).collect()
+    }
+
+    /// Notes an event that SQL will have once the journal's record `number` is projected.
+    pub fn unprojected(&mut self, number: u64, index: Index) {
+        self.unprojected.push_back((number, index));
+    }
+
+    /// A connection reads nothing any more.
+    pub fn remove_reader(&mut self, address: Address) {
+        let mut left = Vec::new();
+        for (index, conversation) in &mut self.slots {
+            let before = conversation.readers.len();
+            conversation.readers.retain(|reader| reader.address != address);
+            if conversation.readers.len() < before {
+                left.push(index);
+            }
+        }
+        left.into_iter().for_each(|index| self.drop_if_idle(index));
+    }
+
+    /// Forgets events that SQL has, beyond the newest few.
+    pub fn trim(&mut self, projected: u64) {
+        while let Some((number, index)) = self.unprojected.front().copied() {
+            if number > projected {
+                return;
+            }
+            self.unprojected.pop_front();
+            let Some(conversation) = self.slots.get_mut(index) else { continue };
+            while conversation.recent.len() > RECENT_EVENTS_KEPT
+                && conversation.recent.front().is_some_and(|recent| recent.number <= projected)
+            {
+                conversation.recent.pop_front();
+            }
+            self.drop_if_idle(index);
+        }
+    }
+
+    /// Lets the conversation go from memory if nothing and nobody needs it.
+    pub fn drop_if_idle(&mut self, index: Index) {
+        let Some(conversation) = self.slots.get(index) else { return };
+        let projected = self.unprojected.front().map_or(u64::MAX, |(number, _)| *number);
+        let in_sql = conversation.recent.back().is_none_or(|newest| newest.number < projected);
+        if !conversation.is_idle() || !in_sql {
+            return;
+        }
+        let conversation = self.slots.remove(index);
+        self.by_id.remove(&conversation.id);
+        let visitor = placement::visitor_hash(&conversation.record.site, &conversation.record.visitor);
+        if self.open_by_visitor.get(&visitor) == Some(&index) {
+            self.open_by_visitor.remove(&visitor);
+        }
+    }
+
+    /// The durable events in memory as JSON, oldest first, with their numbers.
+    pub fn recent_events(&self, id: &str) -> Vec<(u64, Arc<[u8]>)> {
+        let Some(conversation) = self.find(id).and_then(|index| self.slots.get(index)) else {
+            return Vec::new();
+        };
+        let durable = conversation.recent.iter().filter(|recent| recent.seq <= conversation.durable);
+        durable.map(|recent| (recent.seq, json_of_frame(&recent.frame).into())).collect()
+    }
+}
+
+/// The event as the frame that every reader gets.
+pub fn event_frame(event: &EventRecord) -> Arc<[u8]> {
+    let mut text = Vec::with_capacity(256 + event.content.len());
+    json::encode_server(&ServerMessage::Event(wire_event(event)), &mut text);
+    let mut frame = Vec::with_capacity(text.len() + 10);
+    websocket::encode_frame(Opcode::Text, &text, &mut frame);
+    frame.into()
+}
+
+/// The payload of a frame made by [`event_frame`]. An unmasked header has 2, 4 or 10 bytes (RFC 6455,
+/// section 5.2).
+fn json_of_frame(frame: &[u8]) -> &[u8] {
+    let header = match frame[1] {
+        127 => 10,
+        126 => 4,
+        _ => 2,
+    };
+    &frame[header..]
+}
+
+fn wire_event(event: &EventRecord) -> message::Event<'_> {
+    message::Event {
+        conversation: event.conversation.as_str().into(),
+        seq: event.seq,
+        at_ms: event.at_ms,
+        kind: match event.kind {
+            EventKind::Message => message::EventKind::Message,
+            EventKind::Assigned => message::EventKind::Assigned,
+            EventKind::Queue => message::EventKind::Queue,
+            EventKind::Transferred => message::EventKind::Transferred,
+            EventKind::Closed => message::EventKind::Closed,
+            EventKind::Rating => message::EventKind::Rating,
+            EventKind::Note => message::EventKind::Note,
+        },
+        id: event.client_id.as_str().into(),
+        role: wire_role(event.role),
+        from_id: event.from_id.as_str().into(),
+        from_name: event.from_name.as_str().into(),
+        content: event.content.as_str().into(),
+    }
+}
+
+/// The role's word on the wire.
+pub fn wire_role(role: Role) -> message::Role {
+    match role {
+        Role::Visitor => message::Role::Visitor,
+        Role::Agent => message::Role::Agent,
+        Role::System => message::Role::System,
+    }
+}
+
+fn state_of(phase: Phase) -> State {
+    match phase {
+        Phase::Greeting => State::Greeting,
+        Phase::WaitingUserInput => State::WaitingUserInput,
+        Phase::Queued => State::Queued,
+        Phase::Answered => State::Serving { unanswered: false },
+        Phase::Unanswered => State::Serving { unanswered: true },
+        Phase::Closed => State::Closed,
+    }
+}
+
+/// What the journal calls a state.
+pub fn phase_of(state: State) -> Phase {
+    match state {
+        State::Greeting => Phase::Greeting,
+        State::WaitingUserInput => Phase::WaitingUserInput,
+        State::Queued => Phase::Queued,
+        State::Serving { unanswered: false } => Phase::Answered,
+        State::Serving { unanswered: true } => Phase::Unanswered,
+        State::Closed => Phase::Closed,
+    }
+}

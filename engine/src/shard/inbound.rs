@@ -1,0 +1,611 @@
+//! Decisions: what somebody wants of a conversation that this shard owns.
+
+use std::sync::Arc;
+
+use codec::message::{self, ServerMessage};
+use dialog::{Action, Event, Refusal};
+use store::record::{EventKind, EventRecord, Record, Role};
+
+use super::{
+    Farewell, LaneItem, Output, Outputs, Shard,
+    conversations::{self, Index, KnownId, Recent},
+    delivery::Effect,
+    hello::VisitorHello,
+};
+use crate::{
+    channel::web,
+    desk::{Address, AgentName, DeskInput},
+    jobs::{Job, StoreUnavailable, StoredConversation},
+    limits,
+};
+
+/// Something wanted of a conversation.
+#[derive(Debug)]
+pub struct Inbound {
+    /// Which.
+    pub conversation: Arc<str>,
+    /// By whom.
+    pub sender: Sender,
+    /// The lane it came by.
+    pub vip: bool,
+    /// When its bytes came, microseconds of the clock that does not go back.
+    pub received_us: u64,
+    /// What.
+    pub body: Body,
+}
+
+/// Who wants it, and where the answer goes.
+#[derive(Clone, Debug)]
+pub enum Sender {
+    /// The conversation's visitor, connected to this shard.
+    Visitor {
+        /// The connection.
+        connection: u64,
+        /// The visitor's id.
+        visitor: Arc<str>,
+    },
+    /// An agent, connected anywhere.
+    Agent {
+        /// Where.
+        address: Address,
+        /// The login name.
+        name: AgentName,
+    },
+}
+
+impl Sender {
+    pub(super) const fn role(&self) -> Role {
+        match self {
+            Self::Visitor { .. } => Role::Visitor,
+            Self::Agent { .. } => Role::Agent,
+        }
+    }
+
+    pub(super) const fn wire_role(&self) -> message::Role {
+        match self {
+            Self::Visitor { .. } => message::Role::Visitor,
+            Self::Agent { .. } => message::Role::Agent,
+        }
+    }
+
+    fn id(&self) -> &str {
+        match self {
+            Self::Visitor { visitor, .. } => visitor,
+            Self::Agent { name, .. } => name,
+        }
+    }
+}
+
+/// What is wanted.
+#[derive(Debug)]
+pub enum Body {
+    /// Say something.
+    Message {
+        /// The client's id of it.
+        id: Box<str>,
+        /// Checked JSON.
+        content: String,
+    },
+    /// Leave a note for agents.
+    Note {
+        /// The client's id of it.
+        id: Box<str>,
+        /// The note.
+        text: Box<str>,
+    },
+    /// Somebody is typing.
+    Typing {
+        /// What, if shared.
+        text: Option<Box<str>>,
+    },
+    /// Somebody has read.
+    Read {
+        /// Up to which event.
+        seq: u64,
+    },
+    /// A human is wanted.
+    Human,
+    /// A rating.
+    Rate {
+        /// 1 to 5.
+        score: u8,
+        /// A remark.
+        text: Option<Box<str>>,
+    },
+    /// End it.
+    Close,
+    /// Give it to another agent.
+    Transfer {
+        /// Whom.
+        to: Box<str>,
+    },
+}
+
+impl Body {
+    /// The client's id, where it has one.
+    pub fn message_id(&self) -> &str {
+        match self {
+            Self::Message { id, .. } | Self::Note { id, .. } => id,
+            Self::Typing { .. }
+            | Self::Read { .. }
+            | Self::Human
+            | Self::Rate { .. }
+            | Self::Close
+            | Self::Transfer { .. } => "",
+        }
+    }
+}
+
+/// What waits for a conversation to come from SQL.
+#[derive(Debug)]
+pub enum Parked {
+    /// Something wanted of it.
+    Inbound(Inbound),
+    /// Its visitor.
+    Visitor {
+        /// The connection.
+        connection: u64,
+        /// What it said.
+        hello: VisitorHello,
+    },
+    /// An agent who had it when last here.
+    AgentReader {
+        /// Where.
+        address: Address,
+        /// The last event the client has.
+        after: u64,
+    },
+}
+
+/// An event about to be appended.
+pub(super) struct Draft<'a> {
+    pub kind: EventKind,
+    pub role: Role,
+    pub from_id: &'a str,
+    pub from_name: &'a str,
+    pub client_id: &'a str,
+    pub content: String,
+}
+
+impl Draft<'_> {
+    /// Something the server itself does.
+    pub fn system(kind: EventKind, content: String) -> Self {
+        Self { kind, role: Role::System, from_id: "", from_name: "", client_id: "", content }
+    }
+}
+
+/// Why something is not done.
+pub(super) struct Refused {
+    code: &'static str,
+    text: &'static str,
+    retry_after_ms: Option<u32>,
+}
+
+const fn refused(code: &'static str, text: &'static str) -> Refused {
+    Refused { code, text, retry_after_ms: None }
+}
+
+const NOT_YOURS: Refused =
+    refused("not_your_conversation", "another agent has this conversation, or nobody; ask for a transfer");
+const CLOSED: Refused = refused(
+    "conversation_closed",
+    "the conversation is over; say hello without a conversation to begin a new one",
+);
+const UNKNOWN: Refused =
+    refused("unknown_conversation", "there is no such conversation; use the id as an event gave it");
+const ALREADY_RATED: Refused = refused("already_rated", "this conversation has its rating already");
+const NOTHING_SAID: Refused = refused("wrong_state", "nothing was said in this conversation yet");
+const JOURNAL_FULL: Refused = Refused {
+    code: "journal_full",
+    text: "the server cannot store more right now; the message was not taken, send it again later",
+    retry_after_ms: Some(limits::RETRY_AFTER_MS),
+};
+const OVERLOADED: Refused = Refused {
+    code: "overloaded",
+    text: "the server is too busy right now; the message was not taken, send it again later",
+    retry_after_ms: Some(limits::RETRY_AFTER_MS),
+};
+const UNAVAILABLE: Refused = Refused {
+    code: "unavailable",
+    text: "the conversation cannot be read right now; the message was not taken, send it again later",
+    retry_after_ms: Some(limits::RETRY_AFTER_MS),
+};
+
+impl Shard {
+    pub(super) fn inbound(&mut self, inbound: Inbound, out: &mut Outputs) {
+        let Some(index) = self.conversations.find(&inbound.conversation) else {
+            let conversation = Arc::clone(&inbound.conversation);
+            return self.park(&conversation, Parked::Inbound(inbound), out);
+        };
+        if let Err(refused) = self.decide(index, &inbound, out) {
+            self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
+            self.tell(&inbound, &refused, out);
+        }
+    }
+
+    fn decide(&mut self, index: Index, inbound: &Inbound, out: &mut Outputs) -> Result<(), Refused> {
+        match &inbound.body {
+            Body::Message { id, content } => self.say(index, inbound, EventKind::Message, id, content, out),
+            Body::Note { id, text } => {
+                let content = format!("{{\"text\":{}}}", json_string(text));
+                self.say(index, inbound, EventKind::Note, id, &content, out)
+            }
+            Body::Typing { text } => self.tell_typing(index, &inbound.sender, text.as_deref(), out),
+            Body::Read { seq } => self.tell_read(index, &inbound.sender, *seq, out),
+            Body::Human => self.ask_for_human(index, out),
+            Body::Rate { score, text } => self.rate(index, inbound, *score, text.as_deref(), out),
+            Body::Close => self.close(index, inbound, out),
+            Body::Transfer { to } => self.transfer(index, inbound, to, out),
+        }
+    }
+
+    fn say(
+        &mut self,
+        index: Index,
+        inbound: &Inbound,
+        kind: EventKind,
+        id: &str,
+        content: &str,
+        out: &mut Outputs,
+    ) -> Result<(), Refused> {
+        let sender = &inbound.sender;
+        let vip = usize::from(inbound.vip);
+        if let Some(known) = self.conversations.at(index).known(sender.id(), id) {
+            self.counts.repeated[vip] += 1;
+            self.hold_ack(self.effects.last(), inbound, id, known, out);
+            return Ok(());
+        }
+        let event = match (kind, sender) {
+            (EventKind::Note, _) => Event::AgentNote,
+            (_, Sender::Visitor { .. }) => Event::VisitorMessage,
+            (_, Sender::Agent { .. }) => Event::AgentMessage,
+        };
+        self.check_sender(index, sender, event)?;
+        if self.journal_full {
+            self.counts.refused_journal[vip] += 1;
+            return Err(JOURNAL_FULL);
+        }
+        let actions = self.step(index, event)?;
+        let record = &self.conversations.at(index).record;
+        let from_name = match sender {
+            Sender::Visitor { .. } => record.name.clone(),
+            Sender::Agent { name, .. } => name.as_ref().to_owned(),
+        };
+        let draft = Draft {
+            kind,
+            role: sender.role(),
+            from_id: sender.id(),
+            from_name: &from_name,
+            client_id: id,
+            content: content.to_owned(),
+        };
+        let number = self.append(index, draft, out);
+        let conversation = self.conversations.at(index);
+        let known = KnownId { seq: conversation.seq, at_ms: self.now.unix_ms };
+        conversation.remember(sender.id(), id, known);
+        self.counts.accepted[vip] += 1;
+        self.hold_ack(number, inbound, id, known, out);
+        self.carry_out(index, number, actions, out);
+        Ok(())
+    }
+
+    fn ask_for_human(&mut self, index: Index, out: &mut Outputs) -> Result<(), Refused> {
+        let actions = self.step(index, Event::VisitorAsksHuman)?;
+        self.carry_out(index, self.effects.last(), actions, out);
+        Ok(())
+    }
+
+    fn rate(
+        &mut self,
+        index: Index,
+        inbound: &Inbound,
+        score: u8,
+        text: Option<&str>,
+        out: &mut Outputs,
+    ) -> Result<(), Refused> {
+        let conversation = self.conversations.at(index);
+        if conversation.rated {
+            return Err(ALREADY_RATED);
+        }
+        if conversation.seq == 0 {
+            return Err(NOTHING_SAID);
+        }
+        conversation.rated = true;
+        let actions = self.step(index, Event::VisitorRates)?;
+        let remark = text.map(|text| format!(",\"text\":{}", json_string(text))).unwrap_or_default();
+        self.append_from(
+            index,
+            &inbound.sender,
+            EventKind::Rating,
+            format!("{{\"score\":{score}{remark}}}"),
+            actions,
+            out,
+        );
+        Ok(())
+    }
+
+    fn close(&mut self, index: Index, inbound: &Inbound, out: &mut Outputs) -> Result<(), Refused> {
+        let (event, by) = match inbound.sender {
+            Sender::Visitor { .. } => (Event::VisitorCloses, "visitor"),
+            Sender::Agent { .. } => (Event::AgentCloses, "agent"),
+        };
+        self.check_sender(index, &inbound.sender, event)?;
+        if self.conversations.at(index).seq == 0 {
+            return Err(NOTHING_SAID);
+        }
+        let actions = self.step(index, event)?;
+        self.append_from(
+            index,
+            &inbound.sender,
+            EventKind::Closed,
+            format!("{{\"by\":\"{by}\"}}"),
+            actions,
+            out,
+        );
+        Ok(())
+    }
+
+    fn transfer(
+        &mut self,
+        index: Index,
+        inbound: &Inbound,
+        to: &str,
+        out: &mut Outputs,
+    ) -> Result<(), Refused> {
+        let Sender::Agent { address, name } = &inbound.sender else {
+            unreachable!("visitors' transfers are refused where they come in");
+        };
+        self.check_sender(index, &inbound.sender, Event::AgentMessage)?;
+        let input = DeskInput::Transfer {
+            conversation: Arc::clone(&inbound.conversation),
+            from: Arc::clone(name),
+            to: to.into(),
+            asked_by: *address,
+        };
+        self.tell_desk(input, out);
+        Ok(())
+    }
+
+    /// An agent may act only in a conversation that it has; closed ones say so first.
+    pub(super) fn check_sender(
+        &mut self,
+        index: Index,
+        sender: &Sender,
+        event: Event,
+    ) -> Result<(), Refused> {
+        let conversation = self.conversations.at(index);
+        let Sender::Agent { name, .. } = sender else { return Ok(()) };
+        if event != Event::AgentNote && conversation.state == dialog::State::Closed {
+            return Err(CLOSED);
+        }
+        if conversation.agent.as_ref() == Some(name) { Ok(()) } else { Err(NOT_YOURS) }
+    }
+
+    /// One step of the dialog; a refusal changes nothing.
+    pub(super) fn step(&mut self, index: Index, event: Event) -> Result<&'static [Action], RefusedByDialog> {
+        let conversation = self.conversations.at(index);
+        let (state, actions) = dialog::next_state(conversation.state, event);
+        if let [Action::Refuse(refusal)] = actions {
+            return Err(RefusedByDialog(*refusal));
+        }
+        conversation.state = state;
+        Ok(actions)
+    }
+
+    fn append_from(
+        &mut self,
+        index: Index,
+        sender: &Sender,
+        kind: EventKind,
+        content: String,
+        actions: &[Action],
+        out: &mut Outputs,
+    ) {
+        let from_name = match sender {
+            Sender::Visitor { .. } => self.conversations.at(index).record.name.clone(),
+            Sender::Agent { name, .. } => name.as_ref().to_owned(),
+        };
+        let draft = Draft {
+            kind,
+            role: sender.role(),
+            from_id: sender.id(),
+            from_name: &from_name,
+            client_id: "",
+            content,
+        };
+        let number = self.append(index, draft, out);
+        self.carry_out(index, number, actions, out);
+    }
+
+    /// Gives the event its `seq` and journals it. Who reads it is told by [`Shard::carry_out`].
+    pub(super) fn append(&mut self, index: Index, draft: Draft<'_>, out: &mut Outputs) -> u64 {
+        let at_ms = self.now.unix_ms;
+        let conversation = self.conversations.at(index);
+        if !conversation.recorded {
+            conversation.recorded = true;
+            let record = Record::Conversation(conversation.record.clone());
+            let number = self.effects.next();
+            out.list.push(Output::Record { number, record });
+        }
+        conversation.seq += 1;
+        let event = EventRecord {
+            conversation: conversation.record.conversation.clone(),
+            seq: conversation.seq,
+            at_ms,
+            kind: draft.kind,
+            role: draft.role,
+            from_id: draft.from_id.to_owned(),
+            from_name: draft.from_name.to_owned(),
+            client_id: draft.client_id.to_owned(),
+            content: draft.content,
+            agent: conversation.agent.as_deref().unwrap_or_default().to_owned(),
+            phase: conversations::phase_of(conversation.state),
+        };
+        let number = self.effects.next();
+        conversation.recent.push_back(Recent {
+            seq: event.seq,
+            number,
+            private: event.kind == EventKind::Note,
+            frame: conversations::event_frame(&event),
+        });
+        self.conversations.unprojected(number, index);
+        out.list.push(Output::Record { number, record: Record::Event(event) });
+        number
+    }
+
+    /// Does what the dialog asked for, once the journal's record `number` is durable.
+    pub(super) fn carry_out(&mut self, index: Index, number: u64, actions: &[Action], out: &mut Outputs) {
+        for action in actions {
+            let conversation = self.conversations.at(index);
+            let id = Arc::clone(&conversation.id);
+            let effect = match action {
+                Action::SaveToDb => Effect::Publish { index, seq: conversation.seq },
+                Action::Enqueue | Action::EnqueueAtHead => Effect::Desk(DeskInput::Enqueue {
+                    conversation: id,
+                    vip: conversation.record.vip,
+                    since_ms: self.now.unix_ms,
+                    at_head: *action == Action::EnqueueAtHead,
+                }),
+                Action::LeaveDesk => Effect::Desk(DeskInput::Leave { conversation: id }),
+                Action::Refuse(_) => unreachable!("`step` makes it an error"),
+            };
+            self.hold(number, effect, out);
+        }
+    }
+
+    fn hold_ack(&mut self, number: u64, inbound: &Inbound, id: &str, known: KnownId, out: &mut Outputs) {
+        let effect = Effect::Ack {
+            sender: inbound.sender.clone(),
+            id: id.into(),
+            seq: known.seq,
+            at_ms: known.at_ms,
+            received_us: inbound.received_us,
+        };
+        self.hold(number, effect, out);
+    }
+
+    fn tell(&mut self, inbound: &Inbound, refused: &Refused, out: &mut Outputs) {
+        let message = ServerMessage::Refused {
+            id: inbound.body.message_id().into(),
+            code: refused.code.into(),
+            text: refused.text.into(),
+            retry_after_ms: refused.retry_after_ms,
+        };
+        self.reply(&inbound.sender, &message, out);
+    }
+
+    /// Answers whoever wants something.
+    pub(super) fn reply(&mut self, sender: &Sender, message: &ServerMessage<'_>, out: &mut Outputs) {
+        match sender {
+            Sender::Visitor { connection, .. } => {
+                out.send(*connection, |bytes| web::encode_message(message, bytes));
+            }
+            Sender::Agent { address, .. } => {
+                let mut frame = Vec::new();
+                web::encode_message(message, &mut frame);
+                self.deliver(*address, frame.into(), out);
+            }
+        }
+    }
+
+    pub(super) fn refuse_overloaded(&mut self, inbound: &Inbound, out: &mut Outputs) {
+        self.counts.refused_overloaded[usize::from(inbound.vip)] += 1;
+        // Typing and read marks may be shed without a word.
+        if !matches!(inbound.body, Body::Typing { .. } | Body::Read { .. }) {
+            self.tell(inbound, &OVERLOADED, out);
+        }
+    }
+
+    // Conversations that are not in memory
+
+    /// Keeps `item` until the conversation has come from SQL, and asks for it.
+    pub(super) fn park(&mut self, conversation: &Arc<str>, item: Parked, out: &mut Outputs) {
+        let loading = self.conversations.loading.len();
+        match self.conversations.loading.get_mut(conversation) {
+            Some(parked) if parked.len() < limits::PARKED_ITEMS_MAX => parked.push(item),
+            None if loading < limits::LOADING_CONVERSATIONS_MAX => {
+                self.conversations.loading.insert(Arc::clone(conversation), vec![item]);
+                let job = Job::LoadConversation { conversation: Arc::clone(conversation) };
+                out.list.push(Output::Job { connection: None, job });
+            }
+            Some(_) | None => self.refuse_parked(item, &OVERLOADED, Farewell::OVERLOADED, out),
+        }
+    }
+
+    fn refuse_parked(&mut self, item: Parked, refused: &Refused, farewell: Farewell, out: &mut Outputs) {
+        match item {
+            Parked::Inbound(inbound) => {
+                self.counts.refused_overloaded[usize::from(inbound.vip)] += 1;
+                self.tell(&inbound, refused, out);
+            }
+            Parked::Visitor { connection, .. } => self.dismiss(connection, farewell, out),
+            Parked::AgentReader { address, .. } => self.dismiss_anywhere(address, farewell, out),
+        }
+    }
+
+    pub(super) fn conversation_loaded(
+        &mut self,
+        conversation: &Arc<str>,
+        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
+        out: &mut Outputs,
+    ) {
+        let Some(parked) = self.conversations.loading.remove(conversation) else { return };
+        let exists = match found {
+            Err(StoreUnavailable) => {
+                for item in parked {
+                    self.refuse_parked(item, &UNAVAILABLE, Farewell::UNAVAILABLE, out);
+                }
+                return;
+            }
+            Ok(None) => self.conversations.find(conversation).is_some(),
+            Ok(Some(stored)) => {
+                if self.conversations.find(conversation).is_none() {
+                    self.conversations.insert(conversations::Conversation::from_stored(*stored));
+                }
+                true
+            }
+        };
+        for item in parked {
+            match item {
+                Parked::Visitor { connection, hello } => {
+                    self.attach_loaded(connection, conversation, hello, out)
+                }
+                Parked::Inbound(inbound) if exists => self.inbound(inbound, out),
+                Parked::Inbound(inbound) => {
+                    self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
+                    self.tell(&inbound, &UNKNOWN, out);
+                }
+                Parked::AgentReader { address, after } => {
+                    if let Some(index) = self.conversations.find(conversation) {
+                        self.tell_the_rest(index, address, after, out);
+                    }
+                }
+            }
+        }
+        if let Some(index) = self.conversations.find(conversation) {
+            self.conversations.drop_if_idle(index);
+        }
+    }
+
+    pub(super) fn dismiss_anywhere(&mut self, address: Address, farewell: Farewell, out: &mut Outputs) {
+        let item = LaneItem::Dismiss { connection: address.connection, farewell };
+        out.lane(usize::from(address.shard), true, item);
+    }
+}
+
+/// The dialog's refusal, to be turned into words.
+pub(super) struct RefusedByDialog(Refusal);
+
+impl From<RefusedByDialog> for Refused {
+    fn from(RefusedByDialog(refusal): RefusedByDialog) -> Self {
+        match refusal {
+            Refusal::Closed => CLOSED,
+            Refusal::NotServed => NOT_YOURS,
+        }
+    }
+}
+
+/// A JSON string literal.
+pub(super) fn json_string(text: &str) -> String {
+    serde_json::to_string(text).expect("a string is always JSON")
+}

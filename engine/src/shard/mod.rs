@@ -1,0 +1,469 @@
+//! One shard: what a core decides, without I/O and without a clock.
+//!
+//! Inputs go in with the time, outputs come out; `driver` carries them out in production, a test or a
+//! simulator does it elsewhere. The rule that everything here serves: an effect (an ack, a delivery, a word
+//! to the desk) waits until the journal says that its cause is durable.
+//!
+//! The folder follows one message: [`crate::channel`] makes bytes into messages, `hello` says who speaks,
+//! `inbound` decides, `delivery` lets go of what became durable, `desk_link` talks with the desk.
+
+mod connections;
+mod conversations;
+mod delivery;
+mod desk_link;
+mod hello;
+mod inbound;
+mod sessions;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use store::record::Record;
+
+use self::{connections::Connections, conversations::Conversations, delivery::Effects};
+pub use self::{hello::Arrival, inbound::Inbound, sessions::Session};
+use crate::{
+    desk::{Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings},
+    identity::Identity,
+    jobs::{Done, Job, StoredConversation},
+    placement,
+};
+
+/// The only team there is so far.
+pub const TEAM: &str = "default";
+/// The site of visitors who name none.
+pub const SITE: &str = "default";
+
+/// Longest time between two turns, in milliseconds: leases, places and deadlines are looked at so often.
+pub const TICK_MS: u64 = 100;
+
+/// The time of a turn, as the driver read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds since 1970.
+    pub unix_ms: u64,
+    /// Microseconds of a clock that does not go back.
+    pub monotonic_us: u64,
+}
+
+impl Now {
+    /// Milliseconds of the clock that does not go back.
+    pub const fn monotonic_ms(self) -> u64 {
+        self.monotonic_us / 1_000
+    }
+}
+
+/// What a shard is told. Connections are named by numbers that are never used twice.
+pub enum Input<'a> {
+    /// A peer connected.
+    Opened {
+        /// Its name from now on.
+        connection: u64,
+    },
+    /// Bytes from a peer; the buffer may be changed in place.
+    Received {
+        /// Whose.
+        connection: u64,
+        /// What.
+        bytes: &'a mut [u8],
+    },
+    /// What was queued for the peer has left.
+    Drained {
+        /// Whose.
+        connection: u64,
+    },
+    /// The connection is gone.
+    Closed {
+        /// Which.
+        connection: u64,
+    },
+    /// A connection that another shard gave to this one.
+    Adopted {
+        /// Its name from now on.
+        connection: u64,
+        /// Matches [`LaneItem::Arrival`].
+        token: u64,
+    },
+    /// A connection given to another shard has left.
+    HandedOver {
+        /// Which.
+        connection: u64,
+    },
+    /// Something from a lane of this shard.
+    Lane(LaneItem),
+    /// A message of one of our own connections found the lane full.
+    LaneFull(LaneItem),
+    /// Every record up to this number survives power loss.
+    Durable {
+        /// The number [`Output::Record`] had.
+        up_to: u64,
+    },
+    /// The pool says something.
+    Done(Done),
+    /// The pool's queue was full: this job was not taken.
+    JobRefused(Job),
+}
+
+/// What a shard wants done, in this order.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes of [`Outputs::bytes`].
+    Send {
+        /// To whom.
+        connection: u64,
+        /// Which bytes.
+        bytes: Range<usize>,
+    },
+    /// Send a frame that others get, too.
+    SendShared {
+        /// To whom.
+        connection: u64,
+        /// The whole frame.
+        frame: Arc<[u8]>,
+    },
+    /// Close once everything queued has left.
+    Close {
+        /// Whom.
+        connection: u64,
+    },
+    /// Give the connection to another shard.
+    HandOver {
+        /// Which.
+        connection: u64,
+        /// To which shard.
+        to: usize,
+        /// What that shard will know it by.
+        token: u64,
+    },
+    /// Put something into a lane.
+    Lane {
+        /// Whose lane.
+        to: usize,
+        /// Which lane.
+        vip: bool,
+        /// What.
+        item: LaneItem,
+    },
+    /// Append to the journal; records are numbered one after the other.
+    Record {
+        /// Its number.
+        number: u64,
+        /// What.
+        record: Record,
+    },
+    /// Ask the pool. An HTTP request names its connection, whose peer's address the driver fills in.
+    Job {
+        /// Whose request, if it is one.
+        connection: Option<u64>,
+        /// What.
+        job: Job,
+    },
+}
+
+/// What one turn wants done. Kept by the driver and cleared after each turn.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// In order.
+    pub list: Vec<Output>,
+    /// What [`Output::Send`] points into.
+    pub bytes: Vec<u8>,
+    /// How long each ack of this turn took from receipt to durable, in microseconds.
+    pub ack_us: Vec<u32>,
+}
+
+impl Outputs {
+    /// Forgets everything and keeps the memory.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.bytes.clear();
+        self.ack_us.clear();
+    }
+
+    /// Queues what `write` appends for `connection`.
+    pub(crate) fn send(&mut self, connection: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.bytes.len();
+        write(&mut self.bytes);
+        self.list.push(Output::Send { connection, bytes: start..self.bytes.len() });
+    }
+
+    fn lane(&mut self, to: usize, vip: bool, item: LaneItem) {
+        self.list.push(Output::Lane { to, vip, item });
+    }
+}
+
+/// What travels between shards, and from a shard's own connections to its decisions.
+#[derive(Debug)]
+pub enum LaneItem {
+    /// Somebody wants something of a conversation that this shard owns.
+    Inbound(Box<Inbound>),
+    /// A frame for a connection of this shard.
+    Deliver {
+        /// To whom; a name no longer in use is nobody.
+        connection: u64,
+        /// The whole frame.
+        frame: Arc<[u8]>,
+    },
+    /// Close a connection of this shard.
+    Dismiss {
+        /// Whom.
+        connection: u64,
+        /// Why.
+        farewell: Farewell,
+    },
+    /// Who is behind a connection that arrives here.
+    Arrival {
+        /// Matches [`Input::Adopted`].
+        token: u64,
+        /// What was said so far.
+        arrival: Box<Arrival>,
+    },
+    /// An agent connected somewhere.
+    AgentArrived {
+        /// Who.
+        agent: AgentName,
+        /// Where.
+        address: Address,
+        /// The last event the client has, by conversation.
+        resume: Arc<[(String, u64)]>,
+    },
+    /// An agent's connection is gone.
+    AgentDeparted {
+        /// Who.
+        agent: AgentName,
+        /// Where.
+        address: Address,
+    },
+    /// For the desk.
+    Desk(DeskInput),
+    /// From the desk, about a conversation that this shard owns.
+    DeskSays(DeskOutput),
+    /// From the desk, for the agents connected here.
+    Presence(AgentStatus),
+}
+
+/// Why we close a connection, with what the peer is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Farewell {
+    /// The WebSocket close code.
+    pub close_code: u16,
+    /// The word in the `error` message.
+    pub code: &'static str,
+    /// What happened and what to do.
+    pub text: &'static str,
+}
+
+/// What the operator chose.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many shards there are.
+    pub shards: usize,
+    /// Of the desk.
+    pub desk: DeskSettings,
+    /// Longest silence that either side bears, in milliseconds.
+    pub heartbeat_ms: u32,
+    /// A number no other run of the server has: names of anonymous visitors are made of it.
+    pub run: u64,
+    /// Signs and checks tokens.
+    pub identity: Identity,
+}
+
+/// Where a shard begins.
+#[derive(Debug, Default)]
+pub struct Beginning {
+    /// The number of the last record in the shard's journal; 0 in an empty one.
+    pub last_number: u64,
+    /// The conversations that are not over and that this shard owns.
+    pub conversations: Vec<StoredConversation>,
+}
+
+/// What a shard counts; read by the driver, never decided on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Visitors connected, normal and VIP.
+    pub visitors: [u64; 2],
+    /// Agents' connections.
+    pub agents: u64,
+    /// Conversations in memory.
+    pub conversations: u64,
+    /// Messages made durable, normal and VIP.
+    pub accepted: [u64; 2],
+    /// Resends answered with the first `seq`, normal and VIP.
+    pub repeated: [u64; 2],
+    /// Messages refused because a lane was full, normal and VIP.
+    pub refused_overloaded: [u64; 2],
+    /// Messages refused because the journal could take no more, normal and VIP.
+    pub refused_journal: [u64; 2],
+    /// Messages refused because of what they said or where, normal and VIP.
+    pub refused_invalid: [u64; 2],
+    /// Events that reached a reader's outbox.
+    pub delivered: u64,
+}
+
+/// One core's share of the conversations and connections.
+pub struct Shard {
+    index: usize,
+    settings: Settings,
+    now: Now,
+    /// A number per connection given away or HTTP request: makes names that are never used twice.
+    next_token: u64,
+    connections: Connections,
+    exchanges: HashMap<u64, u64>,
+    arrivals: hello::Arrivals,
+    conversations: Conversations,
+    effects: Effects,
+    agents: HashMap<AgentName, Vec<Address>>,
+    desk: Option<Desk>,
+    desk_outputs: Vec<DeskOutput>,
+    /// Agents who just came and do not know yet who else is there.
+    newcomers: Vec<Address>,
+    journal_full: bool,
+    stopping: bool,
+    counts: Counts,
+}
+
+impl Shard {
+    /// A shard that goes on where its journal ended. What it has to tell the desk comes out of the first
+    /// turn.
+    pub fn new(index: usize, settings: Settings, beginning: Beginning, now: Now, out: &mut Outputs) -> Self {
+        let has_desk = placement::shard_of_team(SITE, TEAM, settings.shards) == index;
+        let mut shard = Self {
+            index,
+            now,
+            next_token: 0,
+            connections: Connections::default(),
+            exchanges: HashMap::new(),
+            arrivals: hello::Arrivals::default(),
+            conversations: Conversations::default(),
+            effects: Effects::new(beginning.last_number),
+            agents: HashMap::new(),
+            desk: has_desk.then(|| Desk::new(settings.desk)),
+            desk_outputs: Vec::new(),
+            newcomers: Vec::new(),
+            journal_full: false,
+            stopping: false,
+            counts: Counts::default(),
+            settings,
+        };
+        for stored in beginning.conversations {
+            shard.restore(stored, out);
+        }
+        shard
+    }
+
+    /// One turn: takes in all that happened, then what time alone decides.
+    pub fn turn<'a>(&mut self, now: Now, inputs: impl IntoIterator<Item = Input<'a>>, out: &mut Outputs) {
+        self.begin(now);
+        for input in inputs {
+            self.handle(input, out);
+        }
+        self.finish(out);
+    }
+
+    /// Begins a turn at `now`.
+    pub fn begin(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// Takes one input of the turn.
+    pub fn handle(&mut self, input: Input<'_>, out: &mut Outputs) {
+        match input {
+            Input::Opened { connection } => self.opened(connection),
+            Input::Received { connection, bytes } => self.received(connection, bytes, out),
+            Input::Drained { connection } => self.drained(connection, out),
+            Input::Closed { connection } => self.closed(connection, out),
+            Input::Adopted { connection, token } => self.adopted(connection, token, out),
+            Input::HandedOver { connection } => self.handed_over(connection, out),
+            Input::Lane(item) => self.lane_item(item, out),
+            Input::LaneFull(item) => self.lane_full(item, out),
+            Input::Durable { up_to } => self.release(up_to, out),
+            Input::Done(done) => self.done(done, out),
+            Input::JobRefused(job) => self.job_refused(job, out),
+        }
+    }
+
+    /// Ends the turn: what time alone decides.
+    pub fn finish(&mut self, out: &mut Outputs) {
+        self.tick_desk(out);
+        self.sweep(out);
+    }
+
+    /// Whether the journal can take more: while not, new messages are refused.
+    pub fn journal_full(&mut self, full: bool) {
+        self.journal_full = full;
+    }
+
+    /// Whether every decision of this shard is durable and every effect let go.
+    pub fn is_settled(&self) -> bool {
+        self.effects.is_empty()
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        Counts { conversations: self.conversations.len() as u64, ..self.counts }
+    }
+
+    /// The desk's numbers, on the shard that has it.
+    pub fn desk_counts(&self) -> Option<crate::desk::DeskCounts> {
+        self.desk.as_ref().map(Desk::counts)
+    }
+
+    fn lane_item(&mut self, item: LaneItem, out: &mut Outputs) {
+        match item {
+            LaneItem::Inbound(inbound) => self.inbound(*inbound, out),
+            LaneItem::Deliver { connection, frame } => self.deliver_here(connection, frame, out),
+            LaneItem::Dismiss { connection, farewell } => self.dismiss(connection, farewell, out),
+            LaneItem::Arrival { token, arrival } => self.arrived(token, arrival, out),
+            LaneItem::AgentArrived { agent, address, resume } => {
+                self.agent_arrived(agent, address, &resume, out);
+            }
+            LaneItem::AgentDeparted { agent, address } => self.agent_departed(&agent, address),
+            LaneItem::Desk(input) => self.desk_input(input),
+            LaneItem::DeskSays(output) => self.desk_says(output, out),
+            LaneItem::Presence(status) => self.tell_presence(&status, out),
+        }
+    }
+
+    fn done(&mut self, done: Done, out: &mut Outputs) {
+        match done {
+            Done::HttpBytes { exchange, bytes, last, close } => {
+                self.http_bytes(exchange, &bytes, last, close, out);
+            }
+            Done::Conversation { conversation, found } => self.conversation_loaded(&conversation, found, out),
+            Done::Events { conversation, after, found } => {
+                self.events_loaded(&conversation, after, found, out)
+            }
+            Done::Recent { conversation, reply } => reply(self.conversations.recent_events(&conversation)),
+            Done::Projected { up_to } => self.conversations.trim(up_to),
+        }
+    }
+
+    fn job_refused(&mut self, job: Job, out: &mut Outputs) {
+        let unavailable = Err(crate::jobs::StoreUnavailable);
+        match job {
+            Job::Http { exchange, .. } => self.http_unavailable(exchange, out),
+            // The next piece is asked for when the pool has room: it asks again by deadline and gives up.
+            Job::HttpTaken { exchange } | Job::HttpGone { exchange } => {
+                tracing::warn!(
+                    exchange,
+                    "the pool's queue is full: an HTTP exchange will run into its deadline"
+                );
+            }
+            Job::LoadConversation { conversation } => {
+                self.conversation_loaded(&conversation, unavailable, out)
+            }
+            Job::LoadEvents { conversation, after, .. } => {
+                self.events_loaded(&conversation, after, Err(crate::jobs::StoreUnavailable), out);
+            }
+        }
+    }
+
+    fn token(&mut self) -> u64 {
+        self.next_token += 1;
+        (self.index as u64) << 48 | self.next_token
+    }
+
+    fn address(&self, connection: u64) -> Address {
+        Address { shard: self.index as u16, connection }
+    }
+}

@@ -1,0 +1,357 @@
+//! Live WebSocket connections: who is behind each, and what they say.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use codec::{
+    json::{self, MessageError},
+    message::{ClientMessage, ServerMessage},
+    websocket::{Incoming, Opcode, encode_frame},
+};
+
+use super::{
+    Farewell, LaneItem, Outputs, Shard,
+    connections::{Connection, Stage},
+    inbound::{Body, Inbound, Sender},
+};
+use crate::{
+    channel::web,
+    desk::{AgentName, AgentStatus, DeskInput},
+    placement,
+};
+
+/// Who is behind a connection.
+#[derive(Clone, Debug)]
+pub enum Session {
+    /// Nobody said hello yet.
+    Unknown,
+    /// A visitor whose conversation is being fetched from SQL.
+    Pending,
+    /// A visitor of a conversation of this shard.
+    Visitor {
+        /// Which.
+        conversation: Arc<str>,
+        /// The visitor's id.
+        visitor: Arc<str>,
+        /// Signed as VIP.
+        vip: bool,
+    },
+    /// An agent.
+    Agent {
+        /// The login name.
+        name: AgentName,
+    },
+}
+
+impl Session {
+    /// Whether nobody said hello yet.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown)
+    }
+}
+
+impl Farewell {
+    /// Upgraded, then silent.
+    pub const NO_HELLO: Self =
+        Self::new(4408, "hello_first", "no hello came in time; say hello right after connecting");
+    /// Nothing heard for two heartbeats.
+    pub const IDLE: Self = Self::new(4408, "idle", "nothing was heard for two heartbeats; connect again");
+    /// The server goes down in order.
+    pub const STOPPING: Self =
+        Self::new(1001, "server_stopping", "the server is stopping; connect again in a moment and resume");
+    /// SQL cannot be asked.
+    pub const UNAVAILABLE: Self =
+        Self::new(1013, "unavailable", "the history cannot be read right now; connect again and resume");
+    /// Too much is on its way from SQL.
+    pub const OVERLOADED: Self = Self::new(
+        1013,
+        "overloaded",
+        "too many conversations are being opened at once; connect again in a moment",
+    );
+    /// Not the first message.
+    const HELLO_FIRST: Self = Self::new(4400, "hello_first", "say hello before anything else");
+    /// Not the only hello.
+    const HELLO_TWICE: Self =
+        Self::new(4400, "hello_twice", "hello was said already; open a connection for another");
+    /// Bytes instead of text.
+    const BINARY: Self =
+        Self::new(1003, "binary", "binary messages are not part of ringdesk.v1; send JSON as text");
+
+    /// A farewell.
+    pub(super) const fn new(close_code: u16, code: &'static str, text: &'static str) -> Self {
+        Self { close_code, code, text }
+    }
+}
+
+impl Shard {
+    pub(super) fn web_received(&mut self, id: u64, bytes: &mut [u8], out: &mut Outputs) {
+        // The decoder is borrowed from its place while its messages are acted on, which may end the
+        // connection; it goes back if the connection is still a web connection then.
+        let Some(Connection { stage: Stage::Web(web), .. }) = self.connections.find(id) else { return };
+        let idle = codec::websocket::Decoder::new(codec::websocket::Side::Server, 0);
+        let mut decoder = std::mem::replace(&mut web.decoder, idle);
+        let result = decoder.receive(bytes, &mut |incoming| self.web_incoming(id, incoming, out));
+        match result {
+            Err(error) => {
+                out.send(id, |bytes| web::encode_close(error.close_code(), error.text(), bytes));
+                self.close_now(id, out);
+            }
+            Ok(used) => match self.connections.find(id).map(|connection| &mut connection.stage) {
+                Some(Stage::Web(web)) => web.decoder = decoder,
+                Some(Stage::Leaving { arrival, .. }) => {
+                    arrival.decoder = decoder;
+                    arrival.bytes.extend_from_slice(&bytes[used..]);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn web_incoming(&mut self, id: u64, incoming: Incoming<'_>, out: &mut Outputs) -> ControlFlow<()> {
+        match incoming {
+            Incoming::Text(text) => match json::decode_client(text) {
+                Ok(message) => self.client_message(id, message, out),
+                Err(error) => self.not_a_message(id, &error, out),
+            },
+            Incoming::Binary(_) => self.dismiss(id, Farewell::BINARY, out),
+            Incoming::Ping(payload) => out.send(id, |bytes| encode_frame(Opcode::Pong, payload, bytes)),
+            Incoming::Pong(_) => {}
+            Incoming::Close(code, _) => {
+                // 1005 is what no code is called, and must not be sent (RFC 6455, section 7.4.1).
+                let code = if code == 1005 { 1000 } else { code };
+                out.send(id, |bytes| web::encode_close(code, "", bytes));
+                self.close_now(id, out);
+            }
+        }
+        match self.connections.find(id) {
+            Some(Connection { stage: Stage::Web(_), .. }) => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    }
+
+    /// A text that is no message: one that names itself is refused, so that the client's own mistake in one
+    /// message does not cost it the connection; anything else ends it.
+    fn not_a_message(&mut self, id: u64, error: &MessageError, out: &mut Outputs) {
+        let known = self.session_of(id).is_some_and(|session| !session.is_unknown());
+        if let Some(message) = error.id().filter(|_| known) {
+            self.counts.refused_invalid[0] += 1;
+            self.tell_refused(id, message, error.code(), &error.text(), None, out);
+            return;
+        }
+        let text = error.text();
+        let message = ServerMessage::Error { code: error.code().into(), text: text.as_str().into() };
+        out.send(id, |bytes| web::encode_message(&message, bytes));
+        out.send(id, |bytes| web::encode_close(4400, error.code(), bytes));
+        self.close_now(id, out);
+    }
+
+    fn client_message(&mut self, id: u64, message: ClientMessage<'_>, out: &mut Outputs) {
+        let session = self.session_of(id).cloned();
+        match (session, message) {
+            (None, _) => {}
+            (Some(Session::Unknown), ClientMessage::Hello(hello)) => self.hello(id, hello, out),
+            (Some(_), ClientMessage::Hello(_)) => self.dismiss(id, Farewell::HELLO_TWICE, out),
+            (Some(Session::Unknown | Session::Pending), _) => self.dismiss(id, Farewell::HELLO_FIRST, out),
+            (Some(Session::Visitor { conversation, visitor, vip }), message) => {
+                self.visitor_message(id, conversation, visitor, vip, message, out);
+            }
+            (Some(Session::Agent { name }), message) => self.agent_message(id, name, message, out),
+        }
+    }
+
+    fn visitor_message(
+        &mut self,
+        id: u64,
+        conversation: Arc<str>,
+        visitor: Arc<str>,
+        vip: bool,
+        message: ClientMessage<'_>,
+        out: &mut Outputs,
+    ) {
+        let named = match &message {
+            ClientMessage::Message { conversation, .. }
+            | ClientMessage::Typing { conversation, .. }
+            | ClientMessage::Read { conversation, .. }
+            | ClientMessage::Close { conversation } => conversation.as_deref(),
+            _ => None,
+        };
+        if named.is_some_and(|named| *named != *conversation) {
+            let id_of_message = message_id(&message);
+            let text = "the message names another conversation than this connection's; leave it out or say hello to it";
+            return self.refuse_invalid(id, &id_of_message, "not_your_conversation", text, vip, out);
+        }
+        let body = match message {
+            ClientMessage::Message { id, content, .. } => {
+                Body::Message { id: id.into(), content: content.to_json() }
+            }
+            ClientMessage::Typing { text, .. } => Body::Typing { text: text.map(Into::into) },
+            ClientMessage::Read { seq, .. } => Body::Read { seq },
+            ClientMessage::Human => Body::Human,
+            ClientMessage::Rate { score, text } => Body::Rate { score, text: text.map(Into::into) },
+            ClientMessage::Close { .. } => Body::Close,
+            ClientMessage::Note { id: message, .. } => {
+                return self.refuse_role(id, &message, "note", vip, out);
+            }
+            ClientMessage::Presence { .. } => return self.refuse_role(id, "", "presence", vip, out),
+            ClientMessage::Transfer { .. } => return self.refuse_role(id, "", "transfer", vip, out),
+            ClientMessage::Hello(_) => unreachable!("handled by client_message"),
+        };
+        let sender = Sender::Visitor { connection: id, visitor };
+        self.admit(conversation, sender, vip, body, out);
+    }
+
+    fn agent_message(&mut self, id: u64, name: AgentName, message: ClientMessage<'_>, out: &mut Outputs) {
+        let (conversation, body) = match message {
+            ClientMessage::Presence { state, capacity } => {
+                return self.tell_desk(DeskInput::Presence { agent: name, state, capacity }, out);
+            }
+            ClientMessage::Message { id, conversation, content } => {
+                (conversation, Body::Message { id: id.into(), content: content.to_json() })
+            }
+            ClientMessage::Note { id, conversation, text } => {
+                (Some(conversation), Body::Note { id: id.into(), text: text.into() })
+            }
+            ClientMessage::Typing { conversation, text } => {
+                (conversation, Body::Typing { text: text.map(Into::into) })
+            }
+            ClientMessage::Read { conversation, seq } => (conversation, Body::Read { seq }),
+            ClientMessage::Close { conversation } => (conversation, Body::Close),
+            ClientMessage::Transfer { conversation, agent } => {
+                (Some(conversation), Body::Transfer { to: agent.into() })
+            }
+            ClientMessage::Human => return self.refuse_role(id, "", "human", true, out),
+            ClientMessage::Rate { .. } => return self.refuse_role(id, "", "rate", true, out),
+            ClientMessage::Hello(_) => unreachable!("handled by client_message"),
+        };
+        let Some(conversation) = conversation else {
+            let text = "an agent has many conversations; name one in \"conversation\"";
+            return self.refuse_invalid(id, body.message_id(), "missing_field", text, true, out);
+        };
+        if placement::shard_of_conversation(&conversation, self.settings.shards).is_none() {
+            let text = "there is no such conversation; use the id as an event gave it";
+            return self.refuse_invalid(id, body.message_id(), "unknown_conversation", text, true, out);
+        }
+        let sender = Sender::Agent { address: self.address(id), name };
+        self.admit(conversation.as_ref().into(), sender, true, body, out);
+    }
+
+    /// Puts a message into the lane of the shard that owns its conversation. Agents' messages ride with the
+    /// VIPs': an answer relieves the desk, whoever it is for.
+    fn admit(&mut self, conversation: Arc<str>, sender: Sender, vip: bool, body: Body, out: &mut Outputs) {
+        let to = placement::shard_of_conversation(&conversation, self.settings.shards)
+            .expect("checked where the name came in");
+        let inbound = Inbound { conversation, sender, vip, received_us: self.now.monotonic_us, body };
+        out.lane(to, vip, LaneItem::Inbound(Box::new(inbound)));
+    }
+
+    /// The owner's lane was full: nothing was taken, and the client is told so.
+    pub(super) fn lane_full(&mut self, item: LaneItem, out: &mut Outputs) {
+        let LaneItem::Inbound(inbound) = item else {
+            unreachable!("only messages are refused; all else waits for room");
+        };
+        self.refuse_overloaded(&inbound, out);
+    }
+
+    fn refuse_role(&mut self, id: u64, message: &str, what: &str, vip: bool, out: &mut Outputs) {
+        let text = format!("\"{what}\" is not for this role; see docs/protocol/websocket.md");
+        self.refuse_invalid(id, message, "wrong_role", &text, vip, out);
+    }
+
+    fn refuse_invalid(
+        &mut self,
+        id: u64,
+        message: &str,
+        code: &str,
+        text: &str,
+        vip: bool,
+        out: &mut Outputs,
+    ) {
+        self.counts.refused_invalid[usize::from(vip)] += 1;
+        self.tell_refused(id, message, code, text, None, out);
+    }
+
+    pub(super) fn tell_refused(
+        &mut self,
+        id: u64,
+        message: &str,
+        code: &str,
+        text: &str,
+        retry_after_ms: Option<u32>,
+        out: &mut Outputs,
+    ) {
+        let refused = ServerMessage::Refused {
+            id: message.into(),
+            code: code.into(),
+            text: text.into(),
+            retry_after_ms,
+        };
+        out.send(id, |bytes| web::encode_message(&refused, bytes));
+    }
+
+    /// Tells the peer why, then closes.
+    pub(super) fn dismiss(&mut self, id: u64, farewell: Farewell, out: &mut Outputs) {
+        if !matches!(self.connections.find(id), Some(Connection { stage: Stage::Web(_), .. })) {
+            return;
+        }
+        let message = ServerMessage::Error { code: farewell.code.into(), text: farewell.text.into() };
+        out.send(id, |bytes| web::encode_message(&message, bytes));
+        out.send(id, |bytes| web::encode_close(farewell.close_code, farewell.code, bytes));
+        self.close_now(id, out);
+    }
+
+    pub(super) fn session_of(&mut self, id: u64) -> Option<&mut Session> {
+        match &mut self.connections.find(id)?.stage {
+            Stage::Web(web) => Some(&mut web.session),
+            _ => None,
+        }
+    }
+
+    /// The connection is gone or going: its reader leaves, its agent may.
+    pub(super) fn session_ended(&mut self, id: u64, session: &Session, out: &mut Outputs) {
+        match session {
+            Session::Unknown | Session::Pending => {}
+            Session::Visitor { conversation, vip, .. } => {
+                self.counts.visitors[usize::from(*vip)] -= 1;
+                let address = self.address(id);
+                if let Some(index) = self.conversations.find(conversation) {
+                    self.conversations.at(index).readers.retain(|reader| reader.address != address);
+                    self.conversations.drop_if_idle(index);
+                }
+            }
+            Session::Agent { name } => {
+                self.counts.agents -= 1;
+                let address = self.address(id);
+                for shard in 0..self.settings.shards {
+                    out.lane(shard, true, LaneItem::AgentDeparted { agent: Arc::clone(name), address });
+                }
+                self.tell_desk(DeskInput::Departed { agent: Arc::clone(name), address }, out);
+            }
+        }
+    }
+
+    /// Tells the agents connected here about one of them.
+    pub(super) fn tell_presence(&mut self, status: &AgentStatus, out: &mut Outputs) {
+        let mut frame = Vec::new();
+        web::encode_message(&presence_message(status), &mut frame);
+        let here = self.agents.values().flatten().filter(|address| usize::from(address.shard) == self.index);
+        for address in here {
+            out.send(address.connection, |bytes| bytes.extend_from_slice(&frame));
+        }
+    }
+}
+
+/// What agents are told of one of them.
+pub(super) fn presence_message(status: &AgentStatus) -> ServerMessage<'_> {
+    ServerMessage::Presence {
+        agent: (&*status.agent).into(),
+        state: status.state,
+        capacity: status.capacity,
+        serving: status.serving,
+    }
+}
+
+fn message_id(message: &ClientMessage<'_>) -> String {
+    match message {
+        ClientMessage::Message { id, .. } | ClientMessage::Note { id, .. } => id.to_string(),
+        _ => String::new(),
+    }
+}
