@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     Backend, BackendChoice, Capacity, Limits, Reactor, Waker, cpu, doorbell::Doorbell, epoll::EpollReactor,
-    mailbox::Mailbox, probe,
+    mailbox::Mailbox, modern::ModernReactor, probe,
 };
 
 /// What others may touch of one shard.
@@ -65,7 +65,7 @@ impl Port {
             cpu::pin(cpu)?;
         }
         match self.backend {
-            Backend::Modern => Err(io::ErrorKind::Unsupported.into()),
+            Backend::Modern => Ok(Box::new(ModernReactor::open(self.shared, self.shard)?)),
             Backend::Epoll => Ok(Box::new(EpollReactor::open(self.shared, self.shard)?)),
         }
     }

@@ -29,8 +29,6 @@
 //!   suite (`tests/conformance.rs`).
 //! - `fabric` chooses between them by `probe`, which ends with a self-test on live sockets.
 
-#![expect(dead_code, reason = "the modern backend, which uses the rest, lands next")]
-
 mod clock;
 mod cpu;
 mod deadlines;
@@ -41,6 +39,8 @@ mod event;
 mod fabric;
 mod limits;
 mod mailbox;
+mod modern;
+mod notice;
 mod outbox;
 mod probe;
 mod reactor;

@@ -25,10 +25,6 @@ impl Outbox {
         self.leaving.len() - self.taken + self.queued.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Queues all of `bytes` or nothing.
     pub(crate) fn queue(&mut self, bytes: &[u8], bytes_max: usize) -> Result<(), SendError> {
         let len = self.len() + bytes.len();
@@ -109,7 +105,7 @@ mod tests {
         outbox.advance(1);
         assert_eq!(outbox.chunk(), b"ef");
         outbox.advance(2);
-        assert!(outbox.is_empty() && outbox.chunk().is_empty());
+        assert!(outbox.len() == 0 && outbox.chunk().is_empty());
     }
 
     #[test]
@@ -135,7 +131,7 @@ mod tests {
         let mut pool = Outboxes::default();
         pool.give_back(outbox);
         let again = pool.take();
-        assert!(!again.was_past_half() && again.is_empty());
+        assert!(!again.was_past_half() && again.len() == 0);
     }
 
     #[test]

@@ -23,6 +23,9 @@ macro_rules! suite {
         mod epoll {
             $(#[test] fn $scenario() { super::$scenario(net::Backend::Epoll); })*
         }
+        mod modern {
+            $(#[test] fn $scenario() { super::$scenario(net::Backend::Modern); })*
+        }
     };
 }
 

@@ -6,10 +6,11 @@ use std::{
     os::fd::AsRawFd,
 };
 
-use super::{EpollReactor, Notice, connection::Phase, poller::READ};
+use super::{EpollReactor, connection::Phase, poller::READ};
 use crate::{
     CloseReason, ConnectionId, Time, clock,
     mailbox::{Cargo, Parcel},
+    notice::Notice,
 };
 
 impl EpollReactor {
@@ -18,7 +19,7 @@ impl EpollReactor {
         match connection.stream.take_error() {
             Ok(None) => {
                 connection.phase = Phase::Open;
-                self.notices.push_back(Notice::Connected(id));
+                self.notices.push(Notice::Connected(id));
                 // The engine may have queued something before; this also stops watching for room.
                 self.flush(id);
             }
@@ -130,7 +131,7 @@ impl EpollReactor {
         let end = &self.shared.shards[to];
         end.mailbox.put(Parcel { cargo: Cargo::Stream(connection.stream), token });
         end.doorbell.ring();
-        self.notices.push_back(Notice::HandedOver(id));
+        self.notices.push(Notice::HandedOver(id));
         self.slot_freed();
     }
 
@@ -150,7 +151,7 @@ impl EpollReactor {
         }
         self.stats.system_calls += 1;
         drop(connection.stream);
-        self.notices.push_back(Notice::Closed(id, reason));
+        self.notices.push(Notice::Closed(id, reason));
         self.slot_freed();
     }
 

@@ -9,7 +9,6 @@ mod poller;
 mod writer;
 
 use std::{
-    collections::VecDeque,
     io::{self, Read, Write},
     net::{IpAddr, SocketAddr, TcpListener, TcpStream},
     os::fd::AsRawFd,
@@ -29,6 +28,7 @@ use crate::{
     durable::{BlockBuffers, DurableFile},
     fabric::{ShardEnd, Shared},
     limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN_MAX, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits},
+    notice::{Notice, Notices, OnEvent},
     outbox::Outboxes,
     slots::Slots,
     socket,
@@ -41,20 +41,6 @@ const DOORBELL: u64 = u64::MAX - 1;
 const READ_BYTES: usize = 32 * 1024;
 /// Bytes read from one connection in one turn, before others get theirs.
 const READ_BYTES_PER_TURN_MAX: usize = 4 * READ_BYTES;
-
-type OnEvent<'a> = &'a mut dyn FnMut(Time, Event<'_>);
-
-/// An event without bytes that waits to be reported.
-#[derive(Debug)]
-enum Notice {
-    Accepted(ConnectionId),
-    Connected(ConnectionId),
-    Adopted(ConnectionId, u64),
-    Drained(ConnectionId),
-    Closed(ConnectionId, CloseReason),
-    HandedOver(ConnectionId),
-    Written(u64, io::Result<()>),
-}
 
 /// One shard's reactor.
 pub(crate) struct EpollReactor {
@@ -72,7 +58,7 @@ pub(crate) struct EpollReactor {
     dirty: Vec<ConnectionId>,
     flush_deadlines: Deadlines,
     linger_deadlines: Deadlines,
-    notices: VecDeque<Notice>,
+    notices: Notices,
     files: Vec<Option<Arc<DurableFile>>>,
     buffers: BlockBuffers,
     writer: Option<Writer>,
@@ -97,7 +83,7 @@ impl EpollReactor {
             dirty: Vec::new(),
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
             linger_deadlines: Deadlines::new(CLOSE_LINGER_MS_MAX),
-            notices: VecDeque::new(),
+            notices: Notices::default(),
             files: Vec::new(),
             buffers: BlockBuffers::default(),
             writer: None,
@@ -116,32 +102,12 @@ impl EpollReactor {
         }
         while let Some(done) = self.writer.as_mut().and_then(Writer::take) {
             self.buffers.give_back(done.buffer);
-            self.notices.push_back(Notice::Written(done.token, done.result));
+            self.notices.push(Notice::Written(done.token, done.result));
         }
     }
 
     fn has_mail(&self) -> bool {
         !self.end().mailbox.is_empty() || self.writer.as_ref().is_some_and(Writer::has_done)
-    }
-
-    /// Reports what waits; says whether that was anything.
-    fn report(&mut self, time: Time, on_event: OnEvent<'_>) -> bool {
-        let any = !self.notices.is_empty();
-        while let Some(notice) = self.notices.pop_front() {
-            on_event(
-                time,
-                match notice {
-                    Notice::Accepted(connection) => Event::Accepted { connection },
-                    Notice::Connected(connection) => Event::Connected { connection },
-                    Notice::Adopted(connection, token) => Event::Adopted { connection, token },
-                    Notice::Drained(connection) => Event::Drained { connection },
-                    Notice::Closed(connection, reason) => Event::Closed { connection, reason },
-                    Notice::HandedOver(connection) => Event::HandedOver { connection },
-                    Notice::Written(token, result) => Event::Written { token, result },
-                },
-            );
-        }
-        any
     }
 
     fn flush_dirty(&mut self) {
@@ -185,7 +151,7 @@ impl EpollReactor {
                 if connecting {
                     self.finish_connect(id);
                     // Reported before the bytes that may have come with it.
-                    self.report(time, on_event);
+                    self.notices.report(time, on_event);
                 }
                 if ready.readable {
                     self.read(id, time, on_event);
@@ -195,7 +161,7 @@ impl EpollReactor {
                 }
             }
         }
-        self.report(time, on_event);
+        self.notices.report(time, on_event);
     }
 
     fn accept(&mut self, time: Time) {
@@ -229,7 +195,7 @@ impl EpollReactor {
         let descriptor = stream.as_raw_fd();
         match self.connections.insert(Connection::new(stream, Phase::Open, READ)) {
             Ok(id) => {
-                self.notices.push_back(notice(id));
+                self.notices.push(notice(id));
                 if let Err(error) = self.poller.add(descriptor, READ, id.to_u64()) {
                     self.finish(id, CloseReason::Error(error.raw_os_error().unwrap_or(libc::EIO)));
                 }
@@ -285,7 +251,7 @@ impl EpollReactor {
             let chunk = outbox.chunk();
             if chunk.is_empty() {
                 if outbox.was_past_half() && connection.phase == Phase::Open {
-                    self.notices.push_back(Notice::Drained(id));
+                    self.notices.push(Notice::Drained(id));
                 }
                 self.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
                 break;
@@ -428,7 +394,7 @@ impl Reactor for EpollReactor {
 
     fn write_durable(&mut self, file: FileId, offset: u64, bytes: &[u8], token: u64) {
         if let Err(error) = self.start_write(file, offset, bytes, token) {
-            self.notices.push_back(Notice::Written(token, Err(error)));
+            self.notices.push(Notice::Written(token, Err(error)));
         }
     }
 
@@ -443,7 +409,7 @@ impl Reactor for EpollReactor {
         self.collect();
         self.flush_dirty();
         self.expire(time);
-        let reported = self.report(time, on_event);
+        let reported = self.notices.report(time, on_event);
         let wait = if reported { Duration::ZERO } else { self.shorten(wait, time) };
         let count = self.wait(wait, ready)?;
         let time = clock::now();
@@ -451,7 +417,7 @@ impl Reactor for EpollReactor {
             self.handle(self.poller.ready(index), time, on_event);
         }
         self.collect();
-        self.report(time, on_event);
+        self.notices.report(time, on_event);
         Ok(time)
     }
 

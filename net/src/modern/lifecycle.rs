@@ -1,0 +1,319 @@
+//! How a connection of the modern backend begins, changes hands and ends.
+
+use std::os::fd::AsRawFd;
+
+use io_uring::{
+    opcode, squeue,
+    types::{CancelBuilder, DestinationSlot, Fd, Fixed},
+};
+
+use super::{
+    ModernReactor,
+    buffers::GROUP,
+    connection::{NO_DESCRIPTOR, Phase},
+    token::{Operation, pack},
+};
+use crate::{
+    CloseReason, ConnectionId, Time, clock,
+    mailbox::{Cargo, Parcel},
+    notice::Notice,
+};
+
+/// `IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT`: wait for bytes before taking a buffer, and go on
+/// after the first.
+const POLL_FIRST_MULTISHOT: u16 = 1 | 2;
+/// `IORING_MSG_RING_CQE_SKIP`: the other ring gets the descriptor without a completion; the mailbox tells.
+const WITHOUT_COMPLETION: u32 = 1;
+/// `IORING_FILE_INDEX_ALLOC`: the kernel chooses the place in the table.
+const CHOOSE_PLACE: i32 = -1;
+
+impl ModernReactor {
+    pub(super) fn register_outgoing(&mut self, id: ConnectionId) {
+        let connection = self.connections.get_mut(id).expect("it was just made");
+        let outgoing = connection.outgoing.as_mut().expect("it was just made");
+        let descriptor = &raw mut outgoing.descriptor;
+        let entry = opcode::FilesUpdate::new(descriptor, 1).offset(CHOOSE_PLACE).build();
+        // SAFETY: the kernel reads and writes `descriptor`, which is in a box that stays until `connected`,
+        // a later completion, or until the slot is freed, which waits for this one.
+        unsafe { self.submit(Operation::Register, id, entry) }
+    }
+
+    pub(super) fn submit_connect(&mut self, id: ConnectionId) {
+        let connection = self.connections.get(id).expect("it is connecting");
+        let address = &connection.outgoing.as_ref().expect("it is connecting").address;
+        let descriptor = Fixed(connection.descriptor);
+        let entry = opcode::Connect::new(descriptor, address.as_ptr().cast(), address.len()).build();
+        // SAFETY: the address is in a box that stays until this operation's completion.
+        unsafe { self.submit(Operation::Connect, id, entry) }
+    }
+
+    /// Arms the multishot receive, if it is not and should be.
+    pub(super) fn arm_receive(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.receiving || connection.starved || !connection.receives() {
+            return;
+        }
+        connection.receiving = true;
+        let entry = opcode::Recv::new(Fixed(connection.descriptor), std::ptr::null_mut(), 0)
+            .ioprio(POLL_FIRST_MULTISHOT)
+            .buf_group(GROUP)
+            .build()
+            .flags(squeue::Flags::BUFFER_SELECT);
+        // SAFETY: it points to no memory itself: the kernel takes buffers of the group, which stay as long
+        // as anything is in flight on this ring.
+        unsafe { self.submit(Operation::Receive, id, entry) }
+    }
+
+    /// Sends what is queued, unless a send is under way.
+    pub(super) fn flush(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.sending || !connection.sends() {
+            return;
+        }
+        let descriptor = Fixed(connection.descriptor);
+        if let Some(outbox) = &mut connection.outbox {
+            let chunk = outbox.chunk();
+            if !chunk.is_empty() {
+                let entry = opcode::Send::new(descriptor, chunk.as_ptr(), chunk.len() as u32)
+                    .flags(libc::MSG_NOSIGNAL | libc::MSG_WAITALL)
+                    .build();
+                connection.sending = true;
+                // SAFETY: the chunk is on the heap and stays where and as it is until `advance`: queueing
+                // touches only the other half, and the outbox is given back only when `sending` is false,
+                // which this operation's completion makes it.
+                return unsafe { self.submit(Operation::Send, id, entry) };
+            }
+            if outbox.was_past_half() && connection.phase == Phase::Open {
+                self.notices.push(Notice::Drained(id));
+            }
+            self.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
+        }
+        self.progress(id);
+    }
+
+    pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    pub(super) fn adopt(&mut self, parcel: Parcel) {
+        match parcel.cargo {
+            Cargo::Registered(descriptor) => {
+                self.welcome(descriptor, |id| Notice::Adopted(id, parcel.token));
+            }
+            Cargo::Stream(_) => unreachable!("all shards of a fabric use one backend"),
+        }
+    }
+
+    /// The peer sent its end.
+    pub(super) fn ended(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        match connection.phase {
+            Phase::Connecting | Phase::Open | Phase::Leaving { .. } => self.finish(id, CloseReason::Peer),
+            Phase::Lingering => self.finish(id, CloseReason::Ours),
+            // Goes on: it may still read what is queued for it.
+            Phase::Flushing => {}
+            Phase::Handing { .. } | Phase::Left | Phase::Ending(_) => {}
+        }
+    }
+
+    /// Receiving failed.
+    pub(super) fn failed(&mut self, id: ConnectionId, number: i32) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let reason = match connection.phase {
+            Phase::Flushing | Phase::Lingering => CloseReason::Ours,
+            _ if matches!(number, libc::ECONNRESET | libc::EPIPE) => CloseReason::Peer,
+            _ => CloseReason::Error(number),
+        };
+        self.finish(id, reason);
+    }
+
+    /// Sending failed. What the peer sent before is still reported: receiving will find it, and then the
+    /// end.
+    pub(super) fn failed_to_send(&mut self, id: ConnectionId, number: i32) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        match connection.phase {
+            Phase::Open | Phase::Leaving { .. } => {
+                connection.broken = true;
+                if let Some(outbox) = connection.outbox.take() {
+                    self.outboxes.give_back(outbox);
+                }
+                // Makes the end certain to be found even where the error was already taken by this send.
+                self.submit_shutdown(id, libc::SHUT_RDWR);
+            }
+            _ => self.failed(id, number),
+        }
+    }
+
+    fn submit_shutdown(&mut self, id: ConnectionId, how: i32) {
+        let connection = self.connections.get(id).expect("only a live connection is shut down");
+        let entry = opcode::Shutdown::new(Fixed(connection.descriptor), how).build();
+        // SAFETY: a shutdown points to no memory.
+        unsafe { self.submit(Operation::Shutdown, id, entry) }
+    }
+
+    pub(super) fn begin_close(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        match connection.phase {
+            Phase::Connecting => self.finish(id, CloseReason::Ours),
+            Phase::Open | Phase::Leaving { .. } if connection.broken => self.finish(id, CloseReason::Ours),
+            Phase::Open | Phase::Leaving { .. } => {
+                connection.phase = Phase::Flushing;
+                // A hand-over that was begun may have stopped receiving; lingering needs it again.
+                connection.cancelled = false;
+                self.arm_receive(id);
+                self.flush_deadlines.set(clock::now().monotonic_us, id);
+                self.mark_dirty(id);
+            }
+            Phase::Flushing | Phase::Lingering => {}
+            Phase::Handing { .. } | Phase::Left | Phase::Ending(_) => {}
+        }
+    }
+
+    pub(super) fn begin_hand_over(&mut self, id: ConnectionId, to: usize, token: u64) {
+        assert!(to < self.shared.shards.len(), "there is no shard {to}");
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.phase == Phase::Open {
+            connection.phase = Phase::Leaving { to: to as u32, token };
+            self.mark_dirty(id);
+        }
+    }
+
+    /// Ends the connection, whatever is queued. One that is already in another ring goes on there.
+    pub(super) fn finish(&mut self, id: ConnectionId, reason: CloseReason) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if matches!(connection.phase, Phase::Handing { .. } | Phase::Left | Phase::Ending(_)) {
+            return;
+        }
+        connection.phase = Phase::Ending(reason);
+        if let Some(outbox) = &mut connection.outbox {
+            outbox.drop_queued();
+        }
+        if connection.operations > 0 && connection.descriptor != NO_DESCRIPTOR {
+            let everything = CancelBuilder::fd(Fixed(connection.descriptor)).all();
+            let entry = opcode::AsyncCancel2::new(everything).build();
+            // SAFETY: a cancel points to no memory.
+            unsafe { self.submit(Operation::Cancel, id, entry) }
+        }
+        self.progress(id);
+    }
+
+    /// Takes the next step of a connection that waits for its operations to end.
+    pub(super) fn progress(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let flushed = !connection.sending && connection.outbox.is_none();
+        match connection.phase {
+            Phase::Connecting | Phase::Open | Phase::Lingering | Phase::Handing { .. } => {}
+            Phase::Flushing if flushed && connection.ended => self.finish(id, CloseReason::Ours),
+            Phase::Flushing if flushed => self.linger(id),
+            Phase::Leaving { to, token } if flushed && !connection.broken => self.leave(id, to, token),
+            Phase::Flushing | Phase::Leaving { .. } => {}
+            Phase::Left | Phase::Ending(_) => self.close_or_free(id),
+        }
+    }
+
+    fn linger(&mut self, id: ConnectionId) {
+        let connection = self.connections.get_mut(id).expect("it makes progress");
+        connection.phase = Phase::Lingering;
+        self.linger_deadlines.set(clock::now().monotonic_us, id);
+        self.submit_shutdown(id, libc::SHUT_WR);
+        self.arm_receive(id);
+    }
+
+    /// Stops receiving, then passes the descriptor on.
+    fn leave(&mut self, id: ConnectionId, to: u32, token: u64) {
+        let connection = self.connections.get_mut(id).expect("it makes progress");
+        if connection.receiving && !connection.cancelled {
+            connection.cancelled = true;
+            let receive = CancelBuilder::user_data(pack(Operation::Receive, id));
+            let entry = opcode::AsyncCancel2::new(receive).build();
+            // SAFETY: a cancel points to no memory.
+            return unsafe { self.submit(Operation::Cancel, id, entry) };
+        }
+        connection.cancelled = true;
+        if connection.operations > 0 {
+            return;
+        }
+        if to as usize == self.shard {
+            return self.leave_for_myself(id, token);
+        }
+        let connection = self.connections.get_mut(id).expect("it makes progress");
+        let Some(ring) = self.shared.shards[to as usize].ring.get() else {
+            return self.early.push(id);
+        };
+        connection.phase = Phase::Handing { to, token };
+        let target = Fd(ring.as_raw_fd());
+        let source = Fixed(connection.descriptor);
+        let place = DestinationSlot::auto_target();
+        let entry =
+            opcode::MsgRingSendFd::new(target, source, place, 0).opcode_flags(WITHOUT_COMPLETION).build();
+        // SAFETY: a ring message points to no memory; the target's descriptor is open as long as `shared`.
+        unsafe { self.submit(Operation::HandOver, id, entry) }
+    }
+
+    /// The descriptor stays where it is; only its slot changes, as for any other receiver.
+    fn leave_for_myself(&mut self, id: ConnectionId, token: u64) {
+        let connection = self.connections.remove(id).expect("it makes progress");
+        self.notices.push(Notice::HandedOver(id));
+        let cargo = Cargo::Registered(connection.descriptor);
+        self.shared.shards[self.shard].mailbox.put(Parcel { cargo, token });
+    }
+
+    /// Tries again what waited for a shard to open its port.
+    pub(super) fn retry_early(&mut self) {
+        for id in std::mem::take(&mut self.early) {
+            self.progress(id);
+        }
+    }
+
+    fn close_or_free(&mut self, id: ConnectionId) {
+        let connection = self.connections.get_mut(id).expect("it makes progress");
+        if connection.operations > 0 {
+            return;
+        }
+        if connection.descriptor != NO_DESCRIPTOR && !connection.closing {
+            connection.closing = true;
+            let entry = opcode::Close::new(Fixed(connection.descriptor)).build();
+            // SAFETY: a close points to no memory.
+            return unsafe { self.submit(Operation::Close, id, entry) };
+        }
+        let connection = self.connections.remove(id).expect("it was just looked at");
+        if let Some(outbox) = connection.outbox {
+            self.outboxes.give_back(outbox);
+        }
+        self.notices.push(match connection.phase {
+            Phase::Ending(reason) => Notice::Closed(id, reason),
+            _ => Notice::HandedOver(id),
+        });
+        self.accept_again();
+    }
+
+    /// Accepting waits for descriptors; there may be one now.
+    fn accept_again(&mut self) {
+        if self.accept_again_us.take().is_some() {
+            self.arm_accept();
+        }
+    }
+
+    /// Ends what took too long to close, and accepts again after a pause.
+    pub(super) fn expire(&mut self, time: Time) {
+        while let Some(id) = self.flush_deadlines.passed(time.monotonic_us) {
+            self.expire_in(id, Phase::Flushing);
+        }
+        while let Some(id) = self.linger_deadlines.passed(time.monotonic_us) {
+            self.expire_in(id, Phase::Lingering);
+        }
+        if self.accept_again_us.is_some_and(|at_us| at_us <= time.monotonic_us) {
+            self.accept_again();
+        }
+    }
+
+    fn expire_in(&mut self, id: ConnectionId, phase: Phase) {
+        if self.connections.get(id).is_some_and(|connection| connection.phase == phase) {
+            self.finish(id, CloseReason::Ours);
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! The reactor over io_uring of Linux 6.0 and later: multishot accept and receive, one ring of receive
+//! buffers, registered descriptors, one send a connection and turn, one system call a turn.
+//!
+//! Every submission carries slot and generation of its connection, which counts what is in flight for it;
+//! a slot is free again only when that is zero and the descriptor is closed. Every completion without `MORE`
+//! re-arms or ends what it belonged to. The life of a connection is in `lifecycle`, what completions mean in
+//! `completions`, durable writes in `files`.
+
+mod buffers;
+mod completions;
+mod connection;
+mod files;
+mod lifecycle;
+mod memory;
+mod ring;
+mod selftest;
+mod token;
+
+pub(crate) use self::selftest::run as self_test;
+
+use std::{
+    collections::VecDeque,
+    io,
+    mem::ManuallyDrop,
+    net::{IpAddr, SocketAddr, TcpStream},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    path::Path,
+    ptr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use io_uring::{
+    cqueue, opcode, squeue,
+    types::{CancelBuilder, DestinationSlot, Fd, Fixed},
+};
+use socket2::Socket;
+
+use self::{
+    buffers::ReceiveBuffers,
+    connection::{Connection, NO_DESCRIPTOR, Outgoing, Phase},
+    files::Files,
+    ring::Ring,
+    token::{NOBODY, Operation, pack, unpack},
+};
+use crate::{
+    Backend, CloseReason, ConnectionId, Event, FileId, Reactor, SendError, Stats, Time, clock,
+    deadlines::Deadlines,
+    fabric::{ShardEnd, Shared},
+    limits::{ACCEPT_PAUSE_MS, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits},
+    notice::{Notice, Notices},
+    outbox::Outboxes,
+    slots::Slots,
+    socket,
+};
+
+/// How long a busy shard looks for more work before it sleeps: waking a sleeping core costs about as much.
+const SPIN: Duration = Duration::from_micros(30);
+/// Free slots below which connections are accepted one by one.
+const ACCEPT_MARGIN: usize = 1_024;
+/// How soon to try again what cannot be waited for: a shard that has not opened its port.
+const RETRY: Duration = Duration::from_millis(1);
+/// How long dropping a reactor waits for the kernel, in steps, before it leaks memory instead.
+const DROP_STEP: Duration = Duration::from_millis(50);
+const DROP_STEPS_MAX: usize = 100;
+
+/// One shard's reactor.
+pub(crate) struct ModernReactor {
+    shared: Arc<Shared>,
+    shard: usize,
+    limits: Limits,
+    ring: Ring,
+    /// What the kernel writes or reads: given back only when the ring is idle.
+    buffers: ManuallyDrop<ReceiveBuffers>,
+    connections: ManuallyDrop<Slots<Connection>>,
+    files: ManuallyDrop<Files>,
+    /// Completions taken from the ring and not looked at yet.
+    completions: VecDeque<cqueue::Entry>,
+    listener: Option<Listener>,
+    /// When to accept again, after descriptors ran out.
+    accept_again_us: Option<u64>,
+    outboxes: Outboxes,
+    /// Connections with something newly queued.
+    dirty: Vec<ConnectionId>,
+    /// Connections that wait for receive buffers, longest first.
+    starved: VecDeque<ConnectionId>,
+    /// Connections to be handed to a shard that has not opened its port yet.
+    early: Vec<ConnectionId>,
+    flush_deadlines: Deadlines,
+    linger_deadlines: Deadlines,
+    notices: Notices,
+    /// The last turn had something to do.
+    busy: bool,
+    stats: Stats,
+}
+
+/// Our listener, as long as the kernel may accept from it.
+struct Listener {
+    socket: Socket,
+    /// The kernel may accept from it.
+    armed: bool,
+    /// A cancel of that is under way.
+    cancelled: bool,
+    /// To be closed as soon as nothing accepts from it.
+    stopped: bool,
+}
+
+impl ModernReactor {
+    pub(crate) fn open(shared: Arc<Shared>, shard: usize) -> io::Result<Self> {
+        let limits = shared.limits;
+        let ring = Ring::new().map_err(|error| context("cannot make a ring", error))?;
+        ring.submitter().register_files_sparse(limits.connections_max).map_err(|error| {
+            let text = format!("cannot register {} descriptors (raise ulimit -n)", limits.connections_max);
+            context(&text, error)
+        })?;
+        let buffers =
+            ReceiveBuffers::new(&ring.submitter(), limits.receive_buffers, limits.receive_buffer_bytes)
+                .map_err(|error| context("cannot register receive buffers (raise ulimit -l)", error))?;
+        let mut reactor = Self {
+            shared,
+            shard,
+            limits,
+            ring,
+            buffers: ManuallyDrop::new(buffers),
+            connections: ManuallyDrop::new(Slots::new(limits.connections_max)),
+            files: ManuallyDrop::new(Files::default()),
+            completions: VecDeque::new(),
+            listener: None,
+            accept_again_us: None,
+            outboxes: Outboxes::default(),
+            dirty: Vec::new(),
+            starved: VecDeque::new(),
+            early: Vec::new(),
+            flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
+            linger_deadlines: Deadlines::new(CLOSE_LINGER_MS_MAX),
+            notices: Notices::default(),
+            busy: false,
+            stats: Stats::default(),
+        };
+        reactor.arm_doorbell();
+        reactor.ring.enter(None)?;
+        reactor.publish_ring()?;
+        Ok(reactor)
+    }
+
+    /// Lets other shards send descriptors here.
+    fn publish_ring(&self) -> io::Result<()> {
+        // SAFETY: the ring's descriptor is open as long as `self.ring`, which outlives this borrow.
+        let ring = unsafe { BorrowedFd::borrow_raw(self.ring.descriptor()) }.try_clone_to_owned()?;
+        self.end().ring.set(ring).expect("a port is opened once, so its ring is published once");
+        Ok(())
+    }
+
+    fn end(&self) -> &ShardEnd {
+        &self.shared.shards[self.shard]
+    }
+
+    /// Queues a submission that belongs to no connection.
+    ///
+    /// # Safety
+    ///
+    /// As [`Ring::push`].
+    unsafe fn push(&mut self, operation: Operation, id: ConnectionId, entry: squeue::Entry) {
+        // SAFETY: the caller keeps the promise of `Ring::push`.
+        unsafe { self.ring.push(entry.user_data(pack(operation, id))) }
+    }
+
+    /// Queues a submission of a connection, which counts it.
+    ///
+    /// # Safety
+    ///
+    /// As [`Ring::push`].
+    unsafe fn submit(&mut self, operation: Operation, id: ConnectionId, entry: squeue::Entry) {
+        let connection = self.connections.get_mut(id).expect("only a live connection submits");
+        connection.operations += 1;
+        // SAFETY: the caller keeps the promise of `Ring::push`.
+        unsafe { self.push(operation, id, entry) }
+    }
+
+    fn arm_doorbell(&mut self) {
+        let doorbell = Fd(self.end().doorbell.descriptor());
+        let entry = opcode::PollAdd::new(doorbell, libc::POLLIN as u32).multi(true).build();
+        // SAFETY: a poll points to no memory. The descriptor is open as long as `shared`.
+        unsafe { self.push(Operation::Wake, NOBODY, entry) }
+    }
+
+    fn arm_accept(&mut self) {
+        let Some(listener) = &mut self.listener else { return };
+        if listener.armed || listener.stopped {
+            return;
+        }
+        if self.connections.is_full() {
+            // A slot that is freed ends the pause.
+            self.accept_again_us = Some(clock::now().monotonic_us + ACCEPT_PAUSE_MS * 1_000);
+            return;
+        }
+        listener.armed = true;
+        listener.cancelled = false;
+        let descriptor = Fd(listener.socket.as_raw_fd());
+        let entry = if self.accepts_many() {
+            opcode::AcceptMulti::new(descriptor).allocate_file_index(true).build()
+        } else {
+            let place = Some(DestinationSlot::auto_target());
+            opcode::Accept::new(descriptor, ptr::null_mut(), ptr::null_mut()).file_index(place).build()
+        };
+        // SAFETY: these accepts point to no memory. The listener stays open until its last completion.
+        unsafe { self.push(Operation::Accept, NOBODY, entry) }
+    }
+
+    fn cancel_accept(&mut self) {
+        let Some(listener) = &mut self.listener else { return };
+        if std::mem::replace(&mut listener.cancelled, true) {
+            return;
+        }
+        let accept = CancelBuilder::user_data(pack(Operation::Accept, NOBODY));
+        let entry = opcode::AsyncCancel2::new(accept).build();
+        // SAFETY: a cancel points to no memory.
+        unsafe { self.push(Operation::Cancel, NOBODY, entry) }
+    }
+
+    /// Whether a storm of connections between two turns would still find room. The kernel drops a connection
+    /// that it accepted and has no descriptor for; one that is not accepted waits.
+    fn accepts_many(&self) -> bool {
+        self.connections.len() + ACCEPT_MARGIN <= self.limits.connections_max as usize
+    }
+
+    /// Closes a registered descriptor that no connection has.
+    fn discard(&mut self, descriptor: u32) {
+        let entry = opcode::Close::new(Fixed(descriptor)).build();
+        // SAFETY: a close points to no memory.
+        unsafe { self.push(Operation::Discard, NOBODY, entry) }
+    }
+
+    /// Takes the connections that other shards left for this one.
+    fn collect(&mut self) {
+        while let Some(parcel) = self.end().mailbox.take() {
+            self.adopt(parcel);
+        }
+    }
+
+    fn flush_dirty(&mut self) {
+        for index in 0..self.dirty.len() {
+            let id = self.dirty[index];
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.dirty = false;
+                self.flush(id);
+            }
+        }
+        self.dirty.clear();
+    }
+
+    /// Re-arms connections that ran out of buffers, longest waiting first, no more than can be served.
+    fn feed_starved(&mut self) {
+        for _ in 0..self.buffers.count() {
+            let Some(id) = self.starved.pop_front() else { return };
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.starved = false;
+                self.arm_receive(id);
+            }
+        }
+    }
+
+    /// How long the kernel may keep us: until the caller's wish or the next deadline of our own.
+    fn shorten(&self, wait: Duration, now: Time) -> Duration {
+        let wait = if self.early.is_empty() { wait } else { wait.min(RETRY) };
+        let next = [self.flush_deadlines.next_us(), self.linger_deadlines.next_us(), self.accept_again_us];
+        let next_us = next.into_iter().flatten().min();
+        next_us.map_or(wait, |at_us| wait.min(Duration::from_micros(at_us.saturating_sub(now.monotonic_us))))
+    }
+
+    /// Submits everything, and waits for a completion unless there is work already.
+    fn wait(&mut self, wait: Duration, ready: &mut dyn FnMut() -> bool) -> io::Result<()> {
+        if wait.is_zero() || !self.completions.is_empty() {
+            return self.ring.enter(None);
+        }
+        if self.busy && self.shared.spin {
+            self.ring.enter(None)?;
+            if self.spin(ready) {
+                return self.ring.enter(None);
+            }
+        }
+        self.end().doorbell.lie_down();
+        let idle = !ready() && self.end().mailbox.is_empty();
+        let result = self.ring.enter(idle.then_some(wait));
+        self.end().doorbell.get_up();
+        result
+    }
+
+    fn spin(&mut self, ready: &mut dyn FnMut() -> bool) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < SPIN {
+            if self.ring.has_news() || ready() || !self.end().mailbox.is_empty() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+}
+
+fn context(what: &str, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
+impl Reactor for ModernReactor {
+    fn backend(&self) -> Backend {
+        Backend::Modern
+    }
+
+    fn listen(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        if self.listener.is_some() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this reactor already listens"));
+        }
+        let (socket, bound) = socket::listener(address)?;
+        self.listener = Some(Listener { socket, armed: false, cancelled: false, stopped: false });
+        self.arm_accept();
+        self.ring.enter(None)?;
+        Ok(bound)
+    }
+
+    fn stop_listening(&mut self) {
+        self.accept_again_us = None;
+        let Some(listener) = &mut self.listener else { return };
+        listener.stopped = true;
+        if listener.armed {
+            // The listener is closed when the accept has ended.
+            self.cancel_accept();
+        } else {
+            self.listener = None;
+        }
+    }
+
+    fn connect(&mut self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<ConnectionId> {
+        // An ordinary socket that is then moved into the table: so that options and the local address can
+        // be set by every kernel, at two more system calls a connection that we begin.
+        let socket = socket::outgoing(from, to)?;
+        self.stats.system_calls += 3;
+        let descriptor = socket.as_raw_fd();
+        let mut connection = Connection::new(NO_DESCRIPTOR, Phase::Connecting);
+        let outgoing = Outgoing { socket: Some(socket), descriptor, address: to.into() };
+        connection.outgoing = Some(Box::new(outgoing));
+        let Ok(id) = self.connections.insert(connection) else {
+            return Err(io::Error::other("all connection slots are in use"));
+        };
+        self.register_outgoing(id);
+        Ok(id)
+    }
+
+    fn peer(&mut self, connection: ConnectionId) -> Option<SocketAddr> {
+        let descriptor = self.connections.get(connection).map(|connection| connection.descriptor)?;
+        if !self.ring.installs || descriptor == NO_DESCRIPTOR {
+            return None;
+        }
+        let stream = self.install(connection, descriptor)?;
+        stream.peer_addr().ok()
+    }
+
+    fn send(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
+        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
+        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
+        self.mark_dirty(id);
+        Ok(())
+    }
+
+    fn close(&mut self, connection: ConnectionId) {
+        self.begin_close(connection);
+    }
+
+    fn abort(&mut self, connection: ConnectionId, reason: CloseReason) {
+        self.finish(connection, reason);
+    }
+
+    fn hand_over(&mut self, connection: ConnectionId, to: usize, token: u64) {
+        self.begin_hand_over(connection, to, token);
+    }
+
+    fn open_file(&mut self, path: &Path) -> io::Result<FileId> {
+        self.files.open(path)
+    }
+
+    fn close_file(&mut self, file: FileId) {
+        self.files.close(file);
+    }
+
+    fn write_durable(&mut self, file: FileId, offset: u64, bytes: &[u8], token: u64) {
+        if let Err(error) = self.start_write(file, offset, bytes, token) {
+            self.notices.push(Notice::Written(token, Err(error)));
+        }
+    }
+
+    fn turn(
+        &mut self,
+        wait: Duration,
+        ready: &mut dyn FnMut() -> bool,
+        on_event: &mut dyn FnMut(Time, Event<'_>),
+    ) -> io::Result<Time> {
+        self.stats.turns += 1;
+        let time = clock::now();
+        self.collect();
+        self.expire(time);
+        self.retry_early();
+        self.feed_starved();
+        self.flush_dirty();
+        let reported = self.notices.report(time, on_event);
+        let wait = if reported { Duration::ZERO } else { self.shorten(wait, time) };
+        self.wait(wait, ready)?;
+        let time = clock::now();
+        self.ring.take(&mut self.completions);
+        self.busy = !self.completions.is_empty();
+        while let Some(completion) = self.completions.pop_front() {
+            self.handle(&completion, time, on_event);
+            self.notices.report(time, on_event);
+        }
+        self.buffers.publish();
+        self.collect();
+        self.notices.report(time, on_event);
+        Ok(time)
+    }
+
+    fn now(&self) -> Time {
+        clock::now()
+    }
+
+    fn stats(&self) -> Stats {
+        Stats {
+            connections: self.connections.len() as u64,
+            receive_buffers_out: u64::from(self.buffers.out()),
+            system_calls: self.stats.system_calls + self.ring.system_calls,
+            ..self.stats
+        }
+    }
+}
+
+impl ModernReactor {
+    /// Makes an ordinary descriptor of a registered one. Other completions that come meanwhile are kept for
+    /// the next turn.
+    fn install(&mut self, id: ConnectionId, descriptor: u32) -> Option<TcpStream> {
+        let entry = opcode::FixedFdInstall::new(Fixed(descriptor), 0).build();
+        // SAFETY: an install points to no memory.
+        unsafe { self.submit(Operation::Install, id, entry) }
+        let wanted = pack(Operation::Install, id);
+        loop {
+            if let Err(error) = self.ring.enter(Some(RETRY)) {
+                // Its completion is handled by a later turn, which closes the descriptor.
+                tracing::warn!(%error, "cannot ask for a peer's address");
+                return None;
+            }
+            let before = self.completions.len();
+            self.ring.take(&mut self.completions);
+            let arrived = self.completions.range(before..).position(|c| c.user_data() == wanted);
+            if let Some(index) = arrived {
+                let completion = self.completions.remove(before + index).expect("it was just found");
+                self.settle(id);
+                return installed(completion.result());
+            }
+        }
+    }
+
+    /// Lets the kernel finish or give up everything, so that memory it uses can be freed.
+    fn drain(&mut self) -> io::Result<()> {
+        let entry = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
+        // SAFETY: a cancel points to no memory.
+        unsafe { self.push(Operation::Cancel, NOBODY, entry) }
+        for _ in 0..DROP_STEPS_MAX {
+            if self.ring.in_flight() == 0 {
+                break;
+            }
+            self.ring.enter(Some(DROP_STEP))?;
+            self.ring.take(&mut self.completions);
+            while let Some(completion) = self.completions.pop_front() {
+                if unpack(completion.user_data()).0 == Operation::Install {
+                    drop(installed(completion.result()));
+                }
+            }
+        }
+        self.ring.submitter().unregister_files()
+    }
+}
+
+/// The ordinary descriptor that an install made, if it did.
+fn installed(result: i32) -> Option<TcpStream> {
+    if result < 0 {
+        return None;
+    }
+    // SAFETY: the kernel made this descriptor for us just now and told nobody else; each completion of an
+    // install is seen once, so it gets one owner.
+    Some(TcpStream::from(unsafe { OwnedFd::from_raw_fd(result) }))
+}
+
+impl Drop for ModernReactor {
+    fn drop(&mut self) {
+        if let Err(error) = self.drain() {
+            tracing::error!(%error, "cannot end a ring in order");
+        }
+        if self.ring.in_flight() > 0 {
+            tracing::error!(
+                operations = self.ring.in_flight(),
+                "the kernel still uses a ring's memory: leaked"
+            );
+            return;
+        }
+        // SAFETY: each is dropped here and nowhere else, and not used again: `self` is going away. No
+        // operation is in flight, so the kernel neither reads nor writes what they own.
+        unsafe {
+            ManuallyDrop::drop(&mut self.files);
+            ManuallyDrop::drop(&mut self.connections);
+            ManuallyDrop::drop(&mut self.buffers);
+        }
+    }
+}
