@@ -53,6 +53,11 @@ impl MessageError {
         Self { fault, id: id.map(Into::into) }
     }
 
+    /// For bytes that are not even text.
+    pub const fn not_json() -> Self {
+        Self { fault: Fault::NotJson, id: None }
+    }
+
     /// The word for the client's program. No wildcard arm: a new fault must choose its word here.
     pub fn code(&self) -> &'static str {
         match self.fault {

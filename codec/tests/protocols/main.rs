@@ -1,5 +1,7 @@
 //! The protocols as their peers see them: bytes in, meaning out. Vectors are in `tests/vectors/`.
 
+mod conformance;
+mod corpus;
 mod http;
 mod json;
 mod table;
