@@ -65,7 +65,7 @@ impl Protocol for Frames {
 
     const FRAMING: Framing = Framing::Own;
 
-    fn decode<'a>(&self, raw: &'a [u8], max: &mut usize) -> Result<Decoded<String>, WebSocketError> {
+    fn decode(&self, raw: &[u8], max: &mut usize) -> Result<Decoded<String>, WebSocketError> {
         let mut first = None;
         let used = Decoder::new(self.0, *max).receive(&mut raw.to_vec(), &mut |incoming| {
             first = Some(format!("{incoming:?}"));
