@@ -14,7 +14,6 @@ use crate::{CloseReason, ConnectionId, Event, Limits, Reactor, fabric::Shared};
 const LIMITS: Limits =
     Limits { connections_max: 8, outbox_bytes_max: BYTES, receive_buffers: 4, receive_buffer_bytes: 128 };
 const BYTES: usize = 32 * 1024;
-const TURN: Duration = Duration::from_millis(5);
 /// A kernel that takes longer than this for a few thousand bytes is not one to build on.
 const TIME_MAX: Duration = Duration::from_secs(3);
 const TOKEN: u64 = 0x7269_6e67;
@@ -92,11 +91,13 @@ impl Bench {
         }
     }
 
+    /// One turn of each, without sleeping: either may wait for what the other does next.
     fn turn(&mut self) -> io::Result<()> {
+        std::thread::yield_now();
         let Self { reactors, connected, accepted, adopted, received, closed, .. } = self;
         let mut token_fault = false;
         for reactor in reactors {
-            reactor.turn(TURN, &mut || false, &mut |_, event| match event {
+            reactor.turn(Duration::ZERO, &mut || false, &mut |_, event| match event {
                 Event::Accepted { connection } => *accepted = Some(connection),
                 Event::Connected { connection } => *connected = Some(connection),
                 Event::Adopted { connection, token } => {
