@@ -174,8 +174,8 @@ pub struct DeskCounts {
     pub waiting_normal: u64,
     /// Conversations with an agent.
     pub serving: u64,
-    /// Agents connected or within their lease.
-    pub agents: u64,
+    /// Agents who take conversations.
+    pub agents_ready: u64,
 }
 
 /// Where a conversation stands in the queue: smaller is served first.
@@ -296,7 +296,11 @@ impl Desk {
             waiting_vip,
             waiting_normal: self.queue.len() as u64 - waiting_vip,
             serving: self.served_by.len() as u64,
-            agents: self.agents.len() as u64,
+            agents_ready: self
+                .agents
+                .values()
+                .filter(|agent| agent.is_present() && agent.state == PresenceState::Ready)
+                .count() as u64,
         }
     }
 

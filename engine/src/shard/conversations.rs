@@ -179,6 +179,16 @@ impl Conversations {
         self.slots.len()
     }
 
+    /// How many stand where, in the order of [`Phase::ALL`].
+    pub fn by_phase(&self) -> [u64; Phase::ALL.len()] {
+        let mut counts = [0; Phase::ALL.len()];
+        for (_, conversation) in &self.slots {
+            // The numbers of phases begin with 1.
+            counts[phase_of(conversation.state) as usize - 1] += 1;
+        }
+        counts
+    }
+
     /// Adds one that is not there.
     pub fn insert(&mut self, conversation: Conversation) -> Index {
         let id = Arc::clone(&conversation.id);

@@ -218,7 +218,10 @@ impl Shard {
             return self.park(&conversation, Parked::Inbound(inbound), out);
         };
         if let Err(refused) = self.decide(index, &inbound, out) {
-            self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
+            // What may be tried again was counted where it was found out.
+            if refused.retry_after_ms.is_none() {
+                self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
+            }
             self.tell(&inbound, &refused, out);
         }
     }

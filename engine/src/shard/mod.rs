@@ -19,7 +19,7 @@ mod tests;
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use store::record::Record;
+use store::record::{Phase, Record};
 
 use self::{connections::Connections, conversations::Conversations, delivery::Effects};
 pub use self::{hello::Arrival, inbound::Inbound, sessions::Session};
@@ -401,6 +401,11 @@ impl Shard {
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
         Counts { conversations: self.conversations.len() as u64, ..self.counts }
+    }
+
+    /// How many conversations in memory stand where, in the order of [`Phase::ALL`].
+    pub fn conversations_by_phase(&self) -> [u64; Phase::ALL.len()] {
+        self.conversations.by_phase()
     }
 
     /// The desk's numbers, on the shard that has it.

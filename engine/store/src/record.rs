@@ -93,6 +93,12 @@ pub enum Role {
     System = 3,
 }
 
+impl Phase {
+    /// Every phase, in the order of their numbers.
+    pub const ALL: [Self; 6] =
+        [Self::Greeting, Self::WaitingUserInput, Self::Queued, Self::Answered, Self::Unanswered, Self::Closed];
+}
+
 /// Where a conversation stands; the numbers are the journal's.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
