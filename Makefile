@@ -1,6 +1,66 @@
-# The commands the README names.
-.PHONY: test build
-test:
-	cargo test --workspace --locked
-build:
+# The commands the README names. Each works on a fresh Debian 12 machine with Rust, Node and a C compiler: what
+# else is needed is installed by package name.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run build web check test test-rust test-web e2e load-2000 image clean
+
+DATA ?= data
+LISTEN ?= 127.0.0.1:8080
+METRICS ?= 127.0.0.1:9090
+CHROMIUM ?= /usr/bin/chromium
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+RELEASE := target/release
+
+help: ## Lists the commands
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+run: build ## Builds and starts the desk, and prints where to go
+	$(RELEASE)/ringdesk serve --listen $(LISTEN) --metrics $(METRICS) --data $(DATA)
+
+build: web ## Builds the release binaries: ringdesk, ringdesk-load, ringdesk-echo
 	cargo build --release --workspace --locked
+
+web: web/dist/.built ## Builds the widget and the console
+
+web/node_modules/.installed: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	touch $@
+
+WEB_SOURCES := $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/e2e/*' 2>/dev/null)
+web/dist/.built: web/node_modules/.installed $(WEB_SOURCES)
+	cd web && npm run build
+	touch $@
+
+check: web/node_modules/.installed ## Formats, lints, licences: what a review must not spend eyes on
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
+	cargo deny --log-level error check licenses bans sources
+	cd web && npm run check
+
+test: check test-web build test-rust e2e ## All tests; installs what they need
+
+test-rust: ## Unit, property, simulation-like and process tests
+	cargo test --workspace --locked
+
+test-web: web/node_modules/.installed ## Unit tests of the web side
+	cd web && npm test
+
+e2e: build $(CHROMIUM) ## The whole desk in a real Chromium
+	cd web && CHROMIUM=$(CHROMIUM) RINGDESK=$(abspath $(RELEASE)/ringdesk) npm run e2e
+
+$(CHROMIUM):
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-cjk
+
+load-2000: build ## 2,000 sessions for a minute over each backend, with proof of zero loss
+	loadtest/scripts/two-thousand.sh $(RELEASE)
+
+image: build ## A FROM-scratch image of the static binary, with buildah
+	deploy/build-image.sh
+
+clean: ## Removes what was built; data stays
+	cargo clean
+	rm -rf web/dist web/node_modules
