@@ -43,6 +43,21 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Every fault, for tests and documents.
+    pub const ALL: [Self; 11] = [
+        Self::MethodNotGet,
+        Self::VersionNotHttp11,
+        Self::UpgradeMissing,
+        Self::ConnectionMissing,
+        Self::UnsupportedVersion,
+        Self::BadKey,
+        Self::BodyForbidden,
+        Self::BadResponse,
+        Self::NotSwitched,
+        Self::BadAccept,
+        Self::NotAskedFor,
+    ];
+
     /// 400, 405, or 426 with `Sec-WebSocket-Version: 13`; and 502 for a server's wrong answer, as a gateway
     /// would say. No wildcard arm: a new fault must choose its answer here.
     pub const fn status(self) -> u16 {

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod corpus;
+mod documents;
 mod http;
 mod json;
 mod table;
