@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use codec::Decoded;
 use codec::message::{ClientMessage, Content, Hello, ID_BYTES_MAX, ServerMessage, TEXT_BYTES_MAX};
 use codec::protocol::{Answer, Culprit, Framing, Protocol, ProtocolError};
+use codec::{Decoded, valid};
 
 /// Longest line: the longest text, its id, the word before them and the spaces between.
 const LINE_BYTES_MAX: usize = TEXT_BYTES_MAX + ID_BYTES_MAX + 8;
@@ -96,11 +96,7 @@ fn parse<'a>(line: &'a str, site: &Site) -> Result<ClientMessage<'a>, LineError>
             after: 0,
             page: None,
         })),
-        ("say", Some((id, text)))
-            if (1..=ID_BYTES_MAX).contains(&id.len())
-                && text.len() <= TEXT_BYTES_MAX
-                && !text.trim().is_empty() =>
-        {
+        ("say", Some((id, text))) if valid::is_id(id) && valid::is_text(text) => {
             let content = Content::Text { text: Cow::Borrowed(text) };
             Ok(ClientMessage::Message { id: Cow::Borrowed(id), conversation: None, content })
         }

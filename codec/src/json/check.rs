@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::error::Fault;
 use super::object::Field;
 use crate::message::{ID_BYTES_MAX, NAME_BYTES_MAX, TEXT_BYTES_MAX, URL_BYTES_MAX};
+use crate::valid::{is_address, is_line, is_words};
 
 /// A text, or nothing where the field is not there.
 pub(super) fn optional_text<'a>(
@@ -32,7 +33,7 @@ pub(super) fn optional_words<'a>(
     name: &'static str,
 ) -> Result<Option<Cow<'a, str>>, Fault> {
     let text = optional_text(field, name, TEXT_BYTES_MAX)?;
-    if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+    if text.as_ref().is_some_and(|text| !is_words(text)) {
         return Err(Fault::BadField { field: name, expected: "more than white space" });
     }
     Ok(text)
@@ -45,7 +46,7 @@ fn optional_line<'a>(
     bytes_max: usize,
 ) -> Result<Option<Cow<'a, str>>, Fault> {
     let line = optional_text(field, name, bytes_max)?;
-    if line.as_ref().is_some_and(|line| line.trim().is_empty() || line.chars().any(char::is_control)) {
+    if line.as_ref().is_some_and(|line| !is_line(line)) {
         return Err(Fault::BadField { field: name, expected: "one line, not empty" });
     }
     Ok(line)
@@ -79,28 +80,13 @@ pub(super) fn optional_id<'a>(field: Field<'a>) -> Result<Option<Cow<'a, str>>, 
 /// An address that a browser may be shown: `http:`, `https:` or a path on this server.
 pub(super) fn optional_url<'a>(field: Field<'a>, name: &'static str) -> Result<Option<Cow<'a, str>>, Fault> {
     let url = optional_text(field, name, URL_BYTES_MAX)?;
-    if url.as_ref().is_some_and(|url| !is_url(url)) {
+    if url.as_ref().is_some_and(|url| !is_address(url)) {
         return Err(Fault::BadField {
             field: name,
             expected: "an address with http: or https:, or a path that begins with a single /",
         });
     }
     Ok(url)
-}
-
-/// No scheme but these two, so that no `javascript:` reaches a console. Browsers take `//host` and `/\host`
-/// for other hosts and drop line ends within an address: none of that is let through.
-pub(super) fn is_url(url: &str) -> bool {
-    let clean = !url.chars().any(|letter| letter.is_control() || letter.is_whitespace() || letter == '\\');
-    let host_of = |scheme: &str| {
-        let (start, rest) = url.split_at_checked(scheme.len())?;
-        start.eq_ignore_ascii_case(scheme).then_some(rest)
-    };
-    let has_host = host_of("https://")
-        .or_else(|| host_of("http://"))
-        .is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
-    let is_path = url.starts_with('/') && !url.starts_with("//");
-    clean && (has_host || is_path)
 }
 
 /// A number from `min` to `max`, or nothing where the field is not there.

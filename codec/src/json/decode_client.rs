@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::check::{
-    is_url, needed, optional_id, optional_name, optional_number, optional_seq, optional_text, optional_token,
+    needed, optional_id, optional_name, optional_number, optional_seq, optional_text, optional_token,
     optional_words,
 };
 use super::content::ContentObject;
@@ -11,8 +11,9 @@ use super::error::{Fault, MessageError};
 use super::object::{self, Field, Nested, Numbers, object};
 use crate::message::{
     CAPACITY_MAX, ClientMessage, Hello, PREVIEW_BYTES_MAX, PresenceState, RESUMED_CONVERSATIONS_MAX,
-    TOKEN_BYTES_MAX, URL_BYTES_MAX,
+    TOKEN_BYTES_MAX,
 };
+use crate::valid::is_url;
 
 object! {
     /// The members of every type of client message.
@@ -138,7 +139,7 @@ fn content<'a>(content: Nested<ContentObject<'a>>) -> Result<crate::message::Con
 /// add to them; that must not keep a visitor out, so one that is too long or not of the web is left out.
 fn page(field: Field<'_>) -> Result<Option<Cow<'_, str>>, Fault> {
     let page = optional_text(field, "page", usize::MAX)?;
-    Ok(page.filter(|page| page.len() <= URL_BYTES_MAX && is_url(page)))
+    Ok(page.filter(|page| is_url(page)))
 }
 
 fn conversations<'a>(field: Nested<Numbers<'a>>) -> Result<Vec<(Cow<'a, str>, u64)>, Fault> {
