@@ -28,12 +28,14 @@ pub(crate) struct Shared {
     pub shards: Vec<ShardEnd>,
     /// Limits as the process can keep them.
     pub limits: Limits,
+    /// Submissions that fit into a ring of the modern backend.
+    pub ring_submissions: u32,
     /// Whether a shard may burn its core for some microseconds before it sleeps.
     pub spin: bool,
 }
 
 impl Shared {
-    pub(crate) fn new(shards: usize, limits: Limits) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(shards: usize, limits: Limits, ring_submissions: u32) -> io::Result<Arc<Self>> {
         let ends = (0..shards).map(|_| {
             let doorbell = Arc::new(Doorbell::new()?);
             Ok(ShardEnd { doorbell, mailbox: Mailbox::default(), ring: OnceLock::new() })
@@ -41,7 +43,7 @@ impl Shared {
         let ends = ends.collect::<io::Result<Vec<_>>>()?;
         // A shard that shares its core would take the time from the one that has work.
         let spin = cpu::allowed_cpus().len() > shards;
-        Ok(Arc::new(Self { shards: ends, limits, spin }))
+        Ok(Arc::new(Self { shards: ends, limits, ring_submissions, spin }))
     }
 }
 
@@ -93,7 +95,7 @@ pub fn fabric(shards: usize, choice: BackendChoice, limits: Limits) -> io::Resul
     limits.check()?;
     let chosen = probe::choose(shards, choice, &limits)?;
     let limits = Limits { connections_max: chosen.capacity.connections_per_shard, ..limits };
-    let shared = Shared::new(shards, limits)?;
+    let shared = Shared::new(shards, limits, chosen.ring_submissions)?;
     let ports = (0..shards).map(|shard| Port { backend: chosen.backend, shard, shared: Arc::clone(&shared) });
     let ports = ports.collect();
     Ok(Fabric { backend: chosen.backend, reason: chosen.reason, capacity: chosen.capacity, ports })

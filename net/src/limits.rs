@@ -83,20 +83,22 @@ pub struct Capacity {
     pub remedy: Option<String>,
 }
 
-/// One resource limit of the process.
+/// What the process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ResourceLimits {
     /// Open files (`RLIMIT_NOFILE`).
     pub files: u64,
+    /// Bytes of locked memory (`RLIMIT_MEMLOCK`), which rings of ordinary users are charged to.
+    pub locked_bytes: u64,
 }
 
 /// Raises the soft limits of open files and locked memory to the hard ones, and says what there is now.
 /// A limit that cannot be raised stays: the capacity follows from what is there.
 pub(crate) fn raise_resource_limits() -> ResourceLimits {
-    let memory = raise(libc::RLIMIT_MEMLOCK);
-    let files = raise(libc::RLIMIT_NOFILE);
-    tracing::debug!(files, locked_memory_bytes = memory, "resource limits");
-    ResourceLimits { files }
+    let limits =
+        ResourceLimits { files: raise(libc::RLIMIT_NOFILE), locked_bytes: raise(libc::RLIMIT_MEMLOCK) };
+    tracing::debug!(?limits, "resource limits");
+    limits
 }
 
 fn raise(resource: libc::__rlimit_resource_t) -> u64 {
@@ -147,7 +149,7 @@ mod tests {
 
     fn check(connections_max: u32, files: u64, shards: usize, process: u32, ring: u32) {
         let limits = Limits { connections_max, ..Limits::default() };
-        let resources = ResourceLimits { files };
+        let resources = ResourceLimits { files, locked_bytes: 0 };
         let of_process = capacity_of_process(&limits, resources, shards);
         let of_ring = capacity_of_ring(&limits, resources);
         assert_eq!((of_process.connections_per_shard, of_ring.connections_per_shard), (process, ring));

@@ -11,20 +11,25 @@ pub(crate) struct Chosen {
     pub backend: Backend,
     pub reason: String,
     pub capacity: Capacity,
+    /// Submissions that fit into a ring of the modern backend.
+    pub ring_submissions: u32,
 }
 
 /// Chooses for `shards` shards.
 pub(crate) fn choose(shards: usize, choice: BackendChoice, limits: &Limits) -> io::Result<Chosen> {
     let resources = limits::raise_resource_limits();
+    let ring_submissions = modern::submissions_for(shards, resources.locked_bytes);
     let modern = |reason: &str| Chosen {
         backend: Backend::Modern,
         reason: format!("io_uring: {reason}"),
         capacity: limits::capacity_of_ring(limits, resources),
+        ring_submissions,
     };
     let epoll = |reason: &str| Chosen {
         backend: Backend::Epoll,
         reason: format!("epoll: {reason}"),
         capacity: limits::capacity_of_process(limits, resources, shards),
+        ring_submissions,
     };
     match choice {
         BackendChoice::Exactly(Backend::Epoll) => Ok(epoll("as configured")),

@@ -5,7 +5,7 @@ mod common;
 use std::{
     collections::HashMap,
     io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, Shutdown, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, TcpListener, TcpStream},
     os::unix::fs::FileExt,
     sync::{
         Arc, Mutex,
@@ -161,10 +161,7 @@ fn large_transfers_run_both_ways_at_once(backend: Backend) {
     let (up, down) = (pattern(4 * 1024 * 1024, 2), pattern(4 * 1024 * 1024, 3));
     let mut writer = peer.try_clone().expect("a descriptor");
     let sent = up.clone();
-    let writer = thread::spawn(move || {
-        writer.write_all(&sent).expect("it is open");
-        writer.shutdown(Shutdown::Write).expect("it is open");
-    });
+    let writer = thread::spawn(move || writer.write_all(&sent).expect("it is open"));
     let mut reader = peer;
     let expected = down.clone();
     let reader = thread::spawn(move || {
@@ -173,8 +170,9 @@ fn large_transfers_run_both_ways_at_once(backend: Backend) {
         assert!(got == expected, "bytes changed on the way");
     });
     shard.send_all(id, &down);
-    reader.join().expect("the reader is content");
+    // The peer ends when both of its threads have.
     assert_eq!(shard.closed(id), CloseReason::Peer);
+    reader.join().expect("the reader is content");
     writer.join().expect("the writer is content");
     assert!(shard.bytes(id) == up, "bytes changed on the way");
     shard.quiet();

@@ -16,7 +16,7 @@ mod ring;
 mod selftest;
 mod token;
 
-pub(crate) use self::selftest::run as self_test;
+pub(crate) use self::{ring::submissions_for, selftest::run as self_test};
 
 use std::{
     collections::VecDeque,
@@ -108,7 +108,8 @@ struct Listener {
 impl ModernReactor {
     pub(crate) fn open(shared: Arc<Shared>, shard: usize) -> io::Result<Self> {
         let limits = shared.limits;
-        let ring = Ring::new().map_err(|error| context("cannot make a ring", error))?;
+        let ring =
+            Ring::new(shared.ring_submissions).map_err(|error| context("cannot make a ring", error))?;
         ring.submitter().register_files_sparse(limits.connections_max).map_err(|error| {
             let text = format!("cannot register {} descriptors (raise ulimit -n)", limits.connections_max);
             context(&text, error)

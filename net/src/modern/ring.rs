@@ -9,18 +9,19 @@ use io_uring::{
 };
 
 /// Submissions that fit before a turn has to enter the kernel early.
-const SUBMISSIONS: u32 = 1_024;
-/// Completions that fit before the kernel has to allocate. More than twice what a busy turn reports.
-const COMPLETIONS: u32 = 8_192;
-/// Below these, memory is too short to run a shard.
-const SUBMISSIONS_MIN: u32 = 64;
-const COMPLETIONS_MIN: u32 = 512;
+const SUBMISSIONS_MAX: u32 = 1_024;
+/// Below this, memory is too short to run a shard.
+const SUBMISSIONS_MIN: u32 = 16;
+/// Completions for each submission: one connection accepted, receiving and sending makes several at once,
+/// and what does not fit costs the kernel an allocation each.
+const COMPLETIONS_EACH: u32 = 8;
+/// Bytes of locked memory for each submission with its completions, rounded up for pages and heads.
+const BYTES_EACH: u64 = 64 + 4 + 16 * COMPLETIONS_EACH as u64 + 64;
 /// The longest single wait, because the kernel's seconds are signed.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Threads that the kernel may start for one ring: for files, and for sockets (a shutdown needs one).
 const WORKERS_MAX: [u32; 2] = [2, 4];
-/// Since Linux 6.15 (`IORING_FEAT_NO_IOWAIT`): a ring that waits does not count as waiting for a disk.
-const _: () = assert!(COMPLETIONS >= 2 * SUBMISSIONS && COMPLETIONS_MIN >= 2 * SUBMISSIONS_MIN);
+const _: () = assert!(SUBMISSIONS_MIN <= SUBMISSIONS_MAX && COMPLETIONS_EACH >= 2);
 
 /// Operations without which this backend does not work; all are in Linux 6.0.
 const REQUIRED: [(u8, &str); 12] = [
@@ -66,10 +67,10 @@ enum Generation {
 const GENERATIONS: [Generation; 3] =
     [Generation::WithoutArray, Generation::Deferred, Generation::Cooperative];
 
-fn build(generation: Generation, submissions: u32, completions: u32) -> io::Result<IoUring> {
+fn build(generation: Generation, submissions: u32) -> io::Result<IoUring> {
     let mut builder = IoUring::builder();
     builder.dontfork().setup_single_issuer().setup_submit_all().setup_taskrun_flag().setup_clamp();
-    builder.setup_cqsize(completions);
+    builder.setup_cqsize(submissions * COMPLETIONS_EACH);
     match generation {
         Generation::WithoutArray => builder.setup_defer_taskrun().setup_no_sqarray(),
         Generation::Deferred => builder.setup_defer_taskrun(),
@@ -78,14 +79,22 @@ fn build(generation: Generation, submissions: u32, completions: u32) -> io::Resu
     builder.build(submissions)
 }
 
+/// Submissions a ring, so that the rings of all shards fit into half of the locked memory that an ordinary
+/// user may have. The other half is for their buffers and for other processes of the same user.
+pub(crate) fn submissions_for(shards: usize, locked_bytes: u64) -> u32 {
+    let fit = locked_bytes / 2 / shards as u64 / BYTES_EACH;
+    let fit = u32::try_from(fit).unwrap_or(u32::MAX).clamp(SUBMISSIONS_MIN, SUBMISSIONS_MAX);
+    // The largest power of two that is not above.
+    1 << fit.ilog2()
+}
+
 /// Makes the best ring that kernel and memory allow.
-fn build_best() -> io::Result<IoUring> {
-    let (mut submissions, mut completions) = (SUBMISSIONS, COMPLETIONS);
+fn build_best(mut submissions: u32) -> io::Result<IoUring> {
     let mut generations = GENERATIONS.into_iter();
     let mut generation = Generation::WithoutArray;
     generations.next();
     loop {
-        let error = match build(generation, submissions, completions) {
+        let error = match build(generation, submissions) {
             Ok(ring) => return Ok(ring),
             Err(error) => error,
         };
@@ -94,12 +103,10 @@ fn build_best() -> io::Result<IoUring> {
                 Some(older) => generation = older,
                 None => return Err(error),
             },
-            Some(libc::ENOMEM) if completions > COMPLETIONS_MIN && submissions > SUBMISSIONS_MIN => {
+            Some(libc::ENOMEM) if submissions > SUBMISSIONS_MIN => {
                 submissions /= 2;
-                completions /= 2;
                 tracing::warn!(
                     submissions,
-                    completions,
                     "locked memory is short: halved a ring; raise it with ulimit -l or LimitMEMLOCK"
                 );
             }
@@ -109,8 +116,9 @@ fn build_best() -> io::Result<IoUring> {
 }
 
 impl Ring {
-    pub(super) fn new() -> io::Result<Self> {
-        let ring = build_best()?;
+    /// Makes a ring of `submissions`, or of less where memory is short.
+    pub(super) fn new(submissions: u32) -> io::Result<Self> {
+        let ring = build_best(submissions)?;
         let mut probe = Probe::new();
         ring.submitter().register_probe(&mut probe)?;
         if let Some((_, name)) = REQUIRED.iter().find(|(code, _)| !probe.is_supported(*code)) {
@@ -249,6 +257,24 @@ impl Ring {
                 self.in_flight -= 1;
             }
             completions.push_back(completion);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_of_all_shards_fit_into_locked_memory() {
+        for (shards, locked_bytes, submissions) in [
+            (4, 8 << 20, 1_024),
+            (4, u64::MAX, 1_024),
+            (64, 8 << 20, 128),
+            (2, 64 << 10, 32),
+            (1, 0, SUBMISSIONS_MIN),
+        ] {
+            assert_eq!(submissions_for(shards, locked_bytes), submissions, "{shards} in {locked_bytes}");
         }
     }
 }

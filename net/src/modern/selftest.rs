@@ -13,6 +13,8 @@ use crate::{CloseReason, ConnectionId, Event, Limits, Reactor, fabric::Shared};
 /// Fewer buffers than bytes in flight need, so that they run out and are refilled.
 const LIMITS: Limits =
     Limits { connections_max: 8, outbox_bytes_max: BYTES, receive_buffers: 4, receive_buffer_bytes: 128 };
+/// Fewer than there are connections and buffers, and next to no locked memory.
+const SUBMISSIONS: u32 = 8;
 const BYTES: usize = 32 * 1024;
 /// A kernel that takes longer than this for a few thousand bytes is not one to build on.
 const TIME_MAX: Duration = Duration::from_secs(3);
@@ -31,7 +33,7 @@ struct Bench {
 /// Bytes arrive in order although buffers run out, a connection moves between two rings without losing one,
 /// and both ends are told of the end.
 pub(crate) fn run() -> io::Result<()> {
-    let shared = Shared::new(2, LIMITS)?;
+    let shared = Shared::new(2, LIMITS, SUBMISSIONS)?;
     let reactors =
         [ModernReactor::open(Arc::clone(&shared), 0)?, ModernReactor::open(Arc::clone(&shared), 1)?];
     let mut bench = Bench {
