@@ -1,0 +1,354 @@
+//! Starts everything in the right order, and stops it.
+//!
+//! Recovery before shards, shards before the port opens, the port before the banner. What each part does is
+//! its own.
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+};
+
+use net::{Fabric, Port, Waker};
+use store::sql::{Projection, Reader, SqlError};
+
+use crate::{
+    config::{self, Config},
+    desk::DeskSettings,
+    driver::{Counting, Driver, DriverError, Neighbour},
+    identity::secrets::{SecretError, Secrets},
+    jobs::{Done, StoredConversation},
+    journal::{Journal, MakerLimits, SegmentMaker},
+    lanes::Lanes,
+    limits, placement,
+    pool::{
+        self, Pool, PoolParts,
+        api::SetupToken,
+        link::{self, ShardEnd},
+        metrics::Metrics,
+        records::Records,
+    },
+    projection::{Followed, ProjectionThread},
+    recovery::{self, DataDirectory, Recovered, RecoveryError},
+    shard::{Beginning, Now, Outputs, Settings, Shard},
+};
+
+/// Why the server does not start, or had to end.
+#[derive(Debug)]
+pub enum ServeError {
+    /// The data folder cannot be used.
+    Recovery(RecoveryError),
+    /// No secrets to sign with.
+    Secrets(SecretError),
+    /// The database cannot be used.
+    Database(SqlError),
+    /// Neither io_uring nor epoll, or not the one asked for.
+    Reactor(io::Error),
+    /// The public port.
+    Listen(SocketAddr, io::Error),
+    /// The second port, or threads.
+    Start(io::Error),
+    /// A shard ended: nothing it has not acknowledged is promised, and the rest is on the disk.
+    Shard(usize, DriverError),
+    /// A shard's thread panicked: a fault of ours.
+    Panicked(usize),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Recovery(error) => write!(f, "{error}"),
+            Self::Secrets(error) => write!(f, "{error}"),
+            Self::Database(error) => write!(f, "{error}"),
+            Self::Reactor(error) => write!(f, "{error}"),
+            Self::Listen(address, error) => match error.kind() {
+                io::ErrorKind::AddrInUse => write!(
+                    f,
+                    "cannot listen on {address}: in use by another process; choose another with --listen"
+                ),
+                io::ErrorKind::PermissionDenied => write!(
+                    f,
+                    "cannot listen on {address}: not allowed; choose a port above 1023 with --listen"
+                ),
+                _ => write!(f, "cannot listen on {address}: {error}; choose another with --listen"),
+            },
+            Self::Start(error) => write!(f, "{error}"),
+            Self::Shard(index, error) => write!(f, "shard {index} ended: {error}"),
+            Self::Panicked(index) => {
+                write!(f, "shard {index} ended by a fault of the program; please report what stands above")
+            }
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// What ends the wait of a running server.
+enum Ended {
+    Signal,
+    Shard(usize, Result<(), DriverError>),
+}
+
+/// Runs the server until a signal ends it.
+pub fn serve(config: Config) -> Result<(), ServeError> {
+    let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
+    let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;
+    let mut projection = Projection::open(&data.database()).map_err(ServeError::Database)?;
+    let recovered = recovery::recover(&data, &mut projection).map_err(ServeError::Recovery)?;
+    tell_recovered(&recovered);
+
+    let cpus = net::allowed_cpus();
+    let shards = config.shards.unwrap_or_else(|| config::default_shards(cpus.len()));
+    let Fabric { backend, reason, ports, .. } =
+        net::fabric(shards, config.backend, net::Limits::default()).map_err(ServeError::Reactor)?;
+    tracing::info!(?backend, "{reason}");
+    let metrics = Metrics::new();
+    metrics.backend_runs(backend);
+
+    let wakers: Vec<Waker> = ports.iter().map(Port::waker).collect();
+    let (ends, pool_end) = link::link(wakers.iter().map(|waker| {
+        let waker = waker.clone();
+        move || waker.wake()
+    }));
+    let maker = start_maker(&data, &recovered, wakers.clone()).map_err(ServeError::Start)?;
+    let journals: Vec<Journal> = (0..shards as u32)
+        .map(|stream| Journal::open(stream, recovered.start(stream), maker.source()))
+        .collect();
+    let followed = journals.iter().zip(0..).map(|(journal, stream)| Followed {
+        stream,
+        start: recovered.start(stream),
+        published: journal.published(),
+    });
+    let conversations = open_conversations(&data, shards).map_err(ServeError::Database)?;
+    let projection = ProjectionThread::start(
+        projection,
+        data.journal(),
+        followed.collect(),
+        maker.source(),
+        tell_projected(&ends),
+    )
+    .map_err(ServeError::Start)?;
+
+    let records = Records::open(&data.database()).map_err(ServeError::Database)?;
+    let setup = pool::needs_setup(&records).map_err(ServeError::Database)?.then(SetupToken::random);
+    let pool = Pool::start(PoolParts {
+        end: pool_end,
+        records,
+        secrets: secrets.clone(),
+        metrics: metrics.clone(),
+        shard_of: Box::new(move |id| placement::shard_of_conversation(id, shards)),
+        metrics_address: config.metrics,
+        setup: setup.clone(),
+    })
+    .map_err(ServeError::Start)?;
+
+    let settings = Settings {
+        shards,
+        desk: DeskSettings { lease_ms: config.agent_lease_ms.into(), capacity: config.agent_capacity },
+        heartbeat_ms: config.heartbeat_ms,
+        run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,
+        identity: secrets.identity(),
+    };
+    let neighbours = wakers
+        .iter()
+        .map(|waker| Neighbour { lanes: Arc::new(Lanes::new(limits::LANE_ITEMS_MAX)), waker: waker.clone() })
+        .collect();
+    let (ended, endings) = mpsc::channel();
+    let mut crew = Crew {
+        settings,
+        neighbours,
+        metrics,
+        stop: Arc::new(AtomicBool::new(false)),
+        ended: ended.clone(),
+        threads: Vec::new(),
+        // More shards than CPUs take turns on all of them.
+        cpus: if shards <= cpus.len() { cpus } else { Vec::new() },
+    };
+    let mut listen = config.listen;
+    for (index, (((port, journal), pool), conversations)) in
+        ports.into_iter().zip(journals).zip(ends).zip(conversations).enumerate()
+    {
+        let recovered = recovered.start(index as u32).next_number - 1;
+        let beginning = Beginning { last_number: recovered, conversations };
+        // The first shard may choose the port; the others share it.
+        listen = crew.start(index, port, journal, pool, beginning, listen)?;
+    }
+    watch_signals(&pool, ended);
+    println!("{}", banner(&config, listen, pool.metrics_address(), &reason, setup.as_ref()));
+
+    let first = endings.recv().expect("the crew keeps a sender");
+    if let Ended::Shard(index, result) = first {
+        return Err(result.err().map_or(ServeError::Panicked(index), |error| ServeError::Shard(index, error)));
+    }
+    tracing::info!("stopping: clients are told to come back; a second signal ends at once");
+    pool.set_ready(false);
+    crew.stop()?;
+    // In this order: what is durable goes to SQL, then nobody needs segments or answers any more.
+    drop(projection);
+    drop(maker);
+    drop(pool);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The shards' threads and what they share.
+struct Crew {
+    settings: Settings,
+    neighbours: Arc<[Neighbour]>,
+    metrics: Metrics,
+    stop: Arc<AtomicBool>,
+    ended: mpsc::Sender<Ended>,
+    threads: Vec<JoinHandle<()>>,
+    cpus: Vec<usize>,
+}
+
+impl Crew {
+    /// Starts one shard and returns the address it listens on.
+    fn start(
+        &mut self,
+        index: usize,
+        port: Port,
+        journal: Journal,
+        pool: ShardEnd,
+        beginning: Beginning,
+        listen: SocketAddr,
+    ) -> Result<SocketAddr, ServeError> {
+        let (listens, listening) = mpsc::channel();
+        let settings = self.settings.clone();
+        let neighbours = Arc::clone(&self.neighbours);
+        let counting = Counting::new(self.metrics.clone());
+        let (stop, ended) = (Arc::clone(&self.stop), self.ended.clone());
+        let cpu = self.cpus.get(index).copied();
+        let run = move || {
+            let mut reactor = match port.open(cpu) {
+                Ok(reactor) => reactor,
+                Err(error) => return tell(&listens, Err(ServeError::Reactor(error))),
+            };
+            let address = match reactor.listen(listen) {
+                Ok(address) => address,
+                Err(error) => return tell(&listens, Err(ServeError::Listen(listen, error))),
+            };
+            tell(&listens, Ok(address));
+            let time = reactor.now();
+            let now = Now { unix_ms: time.unix_ms, monotonic_us: time.monotonic_us };
+            let mut outputs = Outputs::default();
+            let shard = Shard::new(index, settings, beginning, now, &mut outputs);
+            let driver = Driver { index, shard, reactor, journal, neighbours, pool, counting, stop };
+            let result = driver.run(outputs);
+            tell(&ended, Ended::Shard(index, result));
+        };
+        let thread = thread::Builder::new().name(format!("shard {index}")).spawn(run);
+        self.threads.push(thread.map_err(ServeError::Start)?);
+        listening.recv().unwrap_or(Err(ServeError::Panicked(index)))
+    }
+
+    /// Ends the shards in order, and waits for them.
+    fn stop(self) -> Result<(), ServeError> {
+        self.stop.store(true, Ordering::Release);
+        self.neighbours.iter().for_each(|neighbour| neighbour.waker.wake());
+        for (index, thread) in self.threads.into_iter().enumerate() {
+            thread.join().map_err(|_| ServeError::Panicked(index))?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells somebody who may have gone: then nobody needs to know.
+fn tell<T>(sender: &mpsc::Sender<T>, what: T) {
+    if sender.send(what).is_err() {
+        tracing::debug!("told nobody: the server is ending");
+    }
+}
+
+fn tell_recovered(recovered: &Recovered) {
+    for (path, offset) in &recovered.torn {
+        tracing::warn!(
+            path = %path.display(),
+            offset,
+            "a write was cut short by the last end of the server; it was never acknowledged, and is left out"
+        );
+    }
+    if recovered.applied > 0 {
+        tracing::info!(records = recovered.applied, "recovered from the journal");
+    }
+}
+
+fn start_maker(data: &DataDirectory, recovered: &Recovered, wakers: Vec<Waker>) -> io::Result<SegmentMaker> {
+    let wake = move |stream: u32| wakers[stream as usize].wake();
+    let (files, epoch_next) = (recovered.files.clone(), recovered.epoch_next);
+    SegmentMaker::start(data.journal(), files, epoch_next, MakerLimits::default(), Box::new(wake))
+}
+
+/// The conversations that are not over, by the shard that owns them.
+fn open_conversations(data: &DataDirectory, shards: usize) -> Result<Vec<Vec<StoredConversation>>, SqlError> {
+    let mut by_shard: Vec<Vec<StoredConversation>> = (0..shards).map(|_| Vec::new()).collect();
+    Reader::open(&data.database())?.open_conversations(|stored| {
+        let id = &stored.record.conversation;
+        let shard = placement::shard_of_conversation(id, shards).expect("only our own ids were journaled");
+        by_shard[shard].push(stored);
+    })?;
+    Ok(by_shard)
+}
+
+/// Lets each shard know how far SQL has come. A full queue misses one notice; a later one says more.
+fn tell_projected(ends: &[ShardEnd]) -> Box<dyn FnMut(u32, u64) + Send> {
+    let dones: Vec<_> = ends.iter().map(|end| end.dones.clone()).collect();
+    Box::new(move |stream, up_to| {
+        if let Some(queue) = dones.get(stream as usize)
+            && queue.try_push(Done::Projected { up_to }).is_err()
+        {
+            tracing::debug!(stream, up_to, "the shard hears with the next batch how far SQL has come");
+        }
+    })
+}
+
+fn watch_signals(pool: &Pool, ended: mpsc::Sender<Ended>) {
+    pool.handle().spawn(async move {
+        let mut second = false;
+        loop {
+            if let Err(error) = signal().await {
+                tracing::error!(%error, "signals cannot be watched; end the server with SIGKILL, nothing is lost");
+                return;
+            }
+            if second {
+                std::process::exit(1);
+            }
+            second = true;
+            tell(&ended, Ended::Signal);
+        }
+    });
+}
+
+async fn signal() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// What a person sees first: where to go next.
+fn banner(
+    config: &Config,
+    listen: SocketAddr,
+    metrics: SocketAddr,
+    reason: &str,
+    setup: Option<&SetupToken>,
+) -> String {
+    let url = config.public_url_on(listen);
+    let setup = setup.map_or_else(String::new, |token| {
+        format!("  First administrator, once: {}\n", pool::setup_link(&url, token))
+    });
+    format!(
+        "ringdesk {} on {listen}\n{reason}\n\n  Demo shop: {url}/demo\n  Console:   {url}/console/\n{setup}  Metrics:   http://{metrics}/metrics",
+        env!("CARGO_PKG_VERSION"),
+    )
+}
