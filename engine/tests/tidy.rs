@@ -20,7 +20,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Folders of sources that must not read a clock or do I/O: they are given time and bytes.
-const PURE: &[&str] = &["codec/src", "engine/dialog/src", "engine/src/shard", "engine/src/channel", "engine/src/desk.rs"];
+const PURE: &[&str] =
+    &["codec/src", "engine/dialog/src", "engine/src/shard", "engine/src/channel", "engine/src/desk.rs"];
 
 /// What a pure source may not name, and what to use instead.
 const IMPURE: &[(&str, &str)] = &[
@@ -113,7 +114,9 @@ fn the_pure_parts_read_no_clock_and_do_no_io() {
                 for (banned, instead) in IMPURE {
                     let named = code(line).match_indices(banned).any(|(at, _)| {
                         // `my_net::` is another word.
-                        !line[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_' || before == ':')
+                        !line[..at].ends_with(|before: char| {
+                            before.is_alphanumeric() || before == '_' || before == ':'
+                        })
                     });
                     assert!(!named, "{}:{}: use {instead}, not {banned}", source.display(), number + 1);
                 }
@@ -147,14 +150,17 @@ fn paths_named_in_documents_exist() {
     for document in documents {
         let text = read(&document);
         // Words in backticks, outside of fenced blocks.
-        let prose: String =
-            text.split("```").step_by(2).collect::<Vec<_>>().join(" ");
+        let prose: String = text.split("```").step_by(2).collect::<Vec<_>>().join(" ");
         for word in prose.split('`').skip(1).step_by(2) {
             let is_path = beginnings.iter().any(|beginning| word.starts_with(beginning))
                 && !word.contains(['*', ' ', '{', '<', '…']);
             let path = word.split(':').next().unwrap_or_default();
             let is_made = path.contains("/dist") || path.contains("/screenshots");
-            assert!(!is_path || is_made || root().join(path).exists(), "{}: `{word}` is not there", document.display());
+            assert!(
+                !is_path || is_made || root().join(path).exists(),
+                "{}: `{word}` is not there",
+                document.display()
+            );
         }
     }
 }

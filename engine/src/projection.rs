@@ -1,0 +1,165 @@
+//! Follows the journals to their durable ends and applies them to SQL, on a thread of its own.
+//!
+//! It reads the segment files, not the shards' memory, so that a shard owes it nothing: where SQL is slow or
+//! fails, the shards go on and the journal grows, up to `MakerLimits::journal_bytes_max`. What is in SQL is
+//! told to the shards; segments that are in SQL whole go back to the maker.
+
+mod follower;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use store::sql::Projection;
+
+use crate::journal::{Published, SegmentSource, StreamStart};
+use follower::Follower;
+
+/// Records applied in one transaction. Smaller: more commits. Larger: others wait longer to write.
+pub const BATCH_RECORDS: usize = 2_000;
+
+/// How long it rests after it found something, so that the next batch is worth a commit.
+const BUSY: Duration = Duration::from_millis(20);
+/// How long it rests after it found nothing.
+const IDLE: Duration = Duration::from_millis(100);
+/// After a failure the rest doubles, up to this.
+const FAILED_MAX: Duration = Duration::from_secs(5);
+
+const _: () = assert!(BUSY.as_millis() < IDLE.as_millis() && IDLE.as_millis() < FAILED_MAX.as_millis());
+
+/// A stream to follow.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// Which.
+    pub stream: u32,
+    /// Where it went on at the start: as given to its journal.
+    pub start: StreamStart,
+    /// How far it is durable.
+    pub published: Arc<Published>,
+}
+
+/// The thread. Dropping it stops it, after all that is durable by then is in SQL, or SQL has failed.
+#[derive(Debug)]
+pub struct ProjectionThread {
+    stop: Arc<(Mutex<bool>, Condvar)>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ProjectionThread {
+    /// Starts it. `on_projected` is called with a stream and the number of its last record that is in SQL.
+    pub fn start(
+        projection: Projection,
+        journal: PathBuf,
+        streams: Vec<Followed>,
+        source: SegmentSource,
+        on_projected: Box<dyn FnMut(u32, u64) + Send>,
+    ) -> io::Result<Self> {
+        let stop = Arc::new((Mutex::new(false), Condvar::new()));
+        let mut worker = Worker {
+            projection,
+            followers: streams
+                .into_iter()
+                .map(|stream| (Follower::new(stream, journal.clone()), None))
+                .collect(),
+            source,
+            on_projected,
+        };
+        let stopped = Arc::clone(&stop);
+        let run = move || worker.run(&stopped);
+        let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for ProjectionThread {
+    fn drop(&mut self) {
+        *self.stop.0.lock().expect("nothing panics while it holds the lock") = true;
+        self.stop.1.notify_one();
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the projection does not panic");
+        }
+    }
+}
+
+struct Worker {
+    projection: Projection,
+    /// Each with what it failed with last, so that the log says it once.
+    followers: Vec<(Follower, Option<String>)>,
+    source: SegmentSource,
+    on_projected: Box<dyn FnMut(u32, u64) + Send>,
+}
+
+/// What one round over all streams came to.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Round {
+    Nothing,
+    /// And nothing else.
+    Failed,
+    Some,
+    /// A whole batch: there is surely more.
+    Full,
+}
+
+impl Worker {
+    fn run(&mut self, stop: &(Mutex<bool>, Condvar)) {
+        let mut failed = IDLE;
+        loop {
+            // Asked before the round: what is durable before the stop is then applied.
+            let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
+            let round = self.round();
+            let rest = match round {
+                Round::Full => continue,
+                Round::Some if is_stopping => continue,
+                Round::Some => BUSY,
+                Round::Nothing => IDLE,
+                Round::Failed => failed,
+            };
+            if is_stopping {
+                return;
+            }
+            failed = if round == Round::Failed { (failed * 2).min(FAILED_MAX) } else { IDLE };
+            let guard = stop.0.lock().expect("nothing panics while it holds the lock");
+            let waited = stop.1.wait_timeout_while(guard, rest, |is_stopping| !*is_stopping);
+            drop(waited.expect("nothing panics while it holds the lock"));
+        }
+    }
+
+    fn round(&mut self) -> Round {
+        let mut round = Round::Nothing;
+        for (follower, trouble) in &mut self.followers {
+            match follower.advance(&mut self.projection, &self.source) {
+                Ok(None) => {}
+                Ok(Some(advanced)) => {
+                    (self.on_projected)(follower.stream(), advanced.up_to);
+                    round =
+                        round.max(if advanced.records < BATCH_RECORDS { Round::Some } else { Round::Full });
+                    if trouble.take().is_some() {
+                        tracing::info!(stream = follower.stream(), "the database follows the journal again");
+                    }
+                }
+                Err(error) => {
+                    // A stream that cannot go on does not make the others wait.
+                    round = round.max(Round::Failed);
+                    let error = error.to_string();
+                    if trouble.as_ref() != Some(&error) {
+                        let stream = follower.stream();
+                        tracing::error!(
+                            stream,
+                            error,
+                            "the database does not follow the journal; trying again"
+                        );
+                        *trouble = Some(error);
+                    }
+                }
+            }
+        }
+        round
+    }
+}

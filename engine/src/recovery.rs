@@ -1,0 +1,286 @@
+//! From a data directory that somebody left, in whatever way, to one that shards can go on with.
+//!
+//! Reads all segments, whatever the number of shards was, and applies to SQL what is not there yet. So after
+//! it, SQL has everything that was ever acknowledged, all segments may be used again, and every stream goes
+//! on in a fresh one: a torn tail is never written over. Damage is not repaired here: it is reported, and the
+//! server does not start.
+
+mod doctor;
+mod scan;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use store::{
+    journal::{HeaderError, Reader, Stop},
+    record::Record,
+    sql::{Projection, SqlError},
+};
+
+use crate::journal::{SegmentFile, StreamStart, is_unfinished, sync_directory};
+
+pub use doctor::{Report, SegmentReport, doctor};
+use scan::Found;
+
+/// Records applied to SQL in one transaction.
+const BATCH_RECORDS: usize = 2_000;
+
+/// A directory that is this process's alone, as long as this value lives.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Makes the directory if it is missing, and locks it.
+    pub fn open(path: &Path) -> Result<Self, RecoveryError> {
+        let failed = |error| RecoveryError::Disk { path: path.to_owned(), error };
+        fs::create_dir_all(path.join("journal")).map_err(failed)?;
+        sync_directory(path).map_err(failed)?;
+        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
+        let lock = lock.map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(RecoveryError::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// Where segments are.
+    pub fn journal(&self) -> PathBuf {
+        self.path.join("journal")
+    }
+
+    /// Where the database is.
+    pub fn database(&self) -> PathBuf {
+        self.path.join("ringdesk.db")
+    }
+}
+
+/// What shards go on with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Where each stream that ever was goes on.
+    pub streams: BTreeMap<u32, StreamStart>,
+    /// Files to be used again: everything in them is in SQL.
+    pub files: Vec<SegmentFile>,
+    /// Beyond all epochs used.
+    pub epoch_next: u32,
+    /// How many records were applied to SQL.
+    pub applied: u64,
+    /// Where a write had been cut short: it was never acknowledged.
+    pub torn: Vec<(PathBuf, usize)>,
+}
+
+impl Recovered {
+    /// Where `stream` goes on.
+    pub fn start(&self, stream: u32) -> StreamStart {
+        self.streams.get(&stream).copied().unwrap_or(StreamStart::NEW)
+    }
+}
+
+/// Why the server does not start.
+#[derive(Debug)]
+pub enum RecoveryError {
+    /// The operator's: another server has the directory.
+    Locked {
+        /// Which directory.
+        path: PathBuf,
+    },
+    /// The operator's: a newer version wrote the file.
+    Version {
+        /// Which file.
+        path: PathBuf,
+        /// Its format's version.
+        version: u32,
+    },
+    /// The machine's: something acknowledged cannot be read.
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it.
+        offset: usize,
+    },
+    /// The machine's: the disk refuses.
+    Disk {
+        /// Which file or directory.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// As the database says.
+    Sql(SqlError),
+}
+
+impl fmt::Display for RecoveryError {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked { path } => write!(
+                to,
+                "another server uses {}: stop it, or choose another directory with --data",
+                path.display()
+            ),
+            Self::Version { path, version } => write!(
+                to,
+                "{} has journal format {version}, written by a newer version: run that version, or a newer one",
+                path.display()
+            ),
+            Self::Damaged { path, offset } => write!(
+                to,
+                "{} is damaged at offset {offset}, and what was there had been acknowledged: \
+                 examine it with `ringdesk doctor`, and put the file back from a backup",
+                path.display()
+            ),
+            Self::Disk { path, error } => {
+                write!(to, "cannot use {}: {error}: check the disk and the owner", path.display())
+            }
+            Self::Sql(error) => error.fmt(to),
+        }
+    }
+}
+
+impl std::error::Error for RecoveryError {}
+
+impl From<SqlError> for RecoveryError {
+    fn from(error: SqlError) -> Self {
+        Self::Sql(error)
+    }
+}
+
+/// Brings SQL up to the journal's end and says where the streams go on.
+pub fn recover(data: &DataDirectory, projection: &mut Projection) -> Result<Recovered, RecoveryError> {
+    let journal = data.journal();
+    let scanned = scan::scan(&journal)?;
+    let mut recovered = Recovered { epoch_next: 1, ..Recovered::default() };
+    for path in &scanned.unusable {
+        fs::remove_file(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
+    }
+    for (stream, number) in projection.progress()? {
+        recovered.streams.insert(stream, StreamStart { next_number: number + 1, ..StreamStart::NEW });
+    }
+    for (stream, segments) in &scanned.streams {
+        let start = recovered.start(*stream);
+        let start = recover_stream(*stream, start, segments, projection, &mut recovered)?;
+        recovered.streams.insert(*stream, start);
+    }
+    recovered.epoch_next = scanned.epoch_max.checked_add(1).expect("a segment a millisecond for 49 days");
+    recovered.files = scanned.into_files();
+    Ok(recovered)
+}
+
+/// `start` is how far SQL is. Segments are in order.
+fn recover_stream(
+    stream: u32,
+    mut start: StreamStart,
+    segments: &[Found],
+    projection: &mut Projection,
+    recovered: &mut Recovered,
+) -> Result<StreamStart, RecoveryError> {
+    let mut tail = Tail { number: None, previous: None, place: None };
+    for (index, segment) in segments.iter().enumerate() {
+        start.next_segment = segment.header.segment + 1;
+        let next_first = segments[index + 1..].iter().find_map(|later| later.first_number);
+        if next_first.is_some_and(|first| first <= start.next_number) {
+            // All of it is in SQL already.
+            continue;
+        }
+        tail.read(stream, segment, next_first, projection, recovered)?;
+        start.next_number = start.next_number.max(tail.number.unwrap_or(0));
+    }
+    // Where SQL is ahead, the journal was removed or put back from an older backup: the chain begins anew.
+    let is_known = tail.number == Some(start.next_number);
+    start.previous = tail.previous.filter(|_| is_known).unwrap_or(0);
+    Ok(start)
+}
+
+/// Where reading a stream has come to.
+struct Tail {
+    /// The number expected next.
+    number: Option<u64>,
+    /// The checksum of the record before it.
+    previous: Option<u32>,
+    /// Where the last record ended.
+    place: Option<(PathBuf, usize)>,
+}
+
+impl Tail {
+    /// Applies a segment's records to SQL, up to the next segment's first.
+    fn read(
+        &mut self,
+        stream: u32,
+        segment: &Found,
+        next_first: Option<u64>,
+        projection: &mut Projection,
+        recovered: &mut Recovered,
+    ) -> Result<(), RecoveryError> {
+        if let (Some(first), Some(needed), Some((path, offset))) =
+            (segment.first_number, self.number, &self.place)
+            && first > needed
+        {
+            return Err(RecoveryError::Damaged { path: path.clone(), offset: *offset });
+        }
+        let path = &segment.file.path;
+        let image = fs::read(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
+        let mut reader =
+            Reader::new(&image, self.number, self.previous).map_err(|error| header_error(path, error))?;
+        // A write that was still in flight when its process was killed may have landed after the next process
+        // had read this segment and begun the next one. What the next segment begins with is what is true.
+        let end = next_first.unwrap_or(u64::MAX);
+        let mut batch = Vec::new();
+        while reader.cursor().number.is_none_or(|number| number < end)
+            && let Some(record) = reader.next()
+        {
+            batch.push(record);
+            if batch.len() == BATCH_RECORDS {
+                apply(stream, &mut batch, projection, recovered)?;
+            }
+        }
+        apply(stream, &mut batch, projection, recovered)?;
+        let cursor = reader.cursor();
+        match reader.stop() {
+            None | Some(Stop::End) => {}
+            Some(Stop::Torn { offset }) => recovered.torn.push((path.clone(), offset)),
+            Some(Stop::Damaged { offset, .. } | Stop::Unknown { offset }) => {
+                return Err(RecoveryError::Damaged { path: path.clone(), offset });
+            }
+        }
+        *self = Self {
+            number: cursor.number,
+            previous: cursor.previous,
+            place: Some((path.clone(), cursor.offset)),
+        };
+        Ok(())
+    }
+}
+
+fn apply(
+    stream: u32,
+    batch: &mut Vec<(u64, Record)>,
+    projection: &mut Projection,
+    recovered: &mut Recovered,
+) -> Result<(), RecoveryError> {
+    let Some(&(first, _)) = batch.first() else { return Ok(()) };
+    let before = recovered.start(stream).next_number.max(first) - 1;
+    let after = projection.apply(stream, batch)?;
+    recovered.applied += after.saturating_sub(before);
+    batch.clear();
+    Ok(())
+}
+
+fn header_error(path: &Path, error: HeaderError) -> RecoveryError {
+    match error {
+        HeaderError::Short | HeaderError::Blank | HeaderError::Damaged => {
+            RecoveryError::Damaged { path: path.to_owned(), offset: 0 }
+        }
+        HeaderError::Version(version) => RecoveryError::Version { path: path.to_owned(), version },
+    }
+}

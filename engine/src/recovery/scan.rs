@@ -1,0 +1,105 @@
+//! What lies in the journal's directory, by name, header and first record. Nothing is changed here.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    path::{Path, PathBuf},
+};
+
+use store::journal::{BLOCK_BYTES, Cursor, RECORD_BYTES_MAX, SegmentHeader, Step};
+
+use super::{RecoveryError, header_error, is_unfinished};
+use crate::journal::{SegmentFile, SegmentName, read_full};
+
+/// A stream's segment.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub file: SegmentFile,
+    pub header: SegmentHeader,
+    /// The number of its first record; nothing if it has none, or that is not intact.
+    pub first_number: Option<u64>,
+}
+
+/// What lies there.
+#[derive(Debug, Default)]
+pub(super) struct Scanned {
+    /// Each stream's segments in order.
+    pub streams: BTreeMap<u32, Vec<Found>>,
+    pub free: Vec<SegmentFile>,
+    /// Half-made files, and free ones of which nobody knows what is in them.
+    pub unusable: Vec<PathBuf>,
+    /// The greatest epoch used, without its salt.
+    pub epoch_max: u32,
+}
+
+impl Scanned {
+    /// All whole files.
+    pub(super) fn into_files(self) -> Vec<SegmentFile> {
+        let segments = self.streams.into_values().flatten().map(|found| found.file);
+        segments.chain(self.free).collect()
+    }
+}
+
+/// Where the first record of a segment ends at the latest.
+const HEAD_BYTES: usize = BLOCK_BYTES + RECORD_BYTES_MAX;
+
+pub(super) fn scan(journal: &Path) -> Result<Scanned, RecoveryError> {
+    let disk = |path: &Path| {
+        let path = path.to_owned();
+        move |error| RecoveryError::Disk { path, error }
+    };
+    let mut scanned = Scanned::default();
+    let mut head = vec![0; HEAD_BYTES];
+    for entry in fs::read_dir(journal).map_err(disk(journal))? {
+        let entry = entry.map_err(disk(journal))?;
+        let path = entry.path();
+        let file_name = entry.file_name();
+        // A name that is not text is none of ours.
+        let name = file_name.to_str().unwrap_or("");
+        if is_unfinished(name) {
+            scanned.unusable.push(path);
+        } else if let Some(name) = SegmentName::parse(name) {
+            let file_bytes = entry.metadata().map_err(disk(&path))?.len();
+            let read = read_head(&path, &mut head).map_err(disk(&path))?;
+            scanned.add(name, SegmentFile { path, file_bytes }, &head[..read])?;
+        }
+    }
+    for segments in scanned.streams.values_mut() {
+        segments.sort_by_key(|found| found.header.segment);
+    }
+    Ok(scanned)
+}
+
+fn read_head(path: &Path, head: &mut [u8]) -> io::Result<usize> {
+    read_full(&File::open(path)?, head, 0)
+}
+
+impl Scanned {
+    fn add(&mut self, name: SegmentName, file: SegmentFile, head: &[u8]) -> Result<(), RecoveryError> {
+        let header = match (name, SegmentHeader::decode(head)) {
+            (_, Ok(header)) => header,
+            (SegmentName::Free(_), Err(_)) => {
+                self.unusable.push(file.path);
+                return Ok(());
+            }
+            (SegmentName::Segment { .. }, Err(error)) => return Err(header_error(&file.path, error)),
+        };
+        self.epoch_max = self.epoch_max.max(header.epoch as u32);
+        let SegmentName::Segment { stream, segment } = name else {
+            self.free.push(file);
+            return Ok(());
+        };
+        let is_whole = u64::from(header.segment_bytes) == file.file_bytes;
+        if (header.stream, header.segment) != (stream, segment) || !is_whole {
+            return Err(RecoveryError::Damaged { path: file.path, offset: 0 });
+        }
+        let mut cursor = Cursor::new(header.epoch, None, None);
+        let first_number = match cursor.step(head, 0) {
+            Step::Record { number, .. } => Some(number),
+            Step::Short | Step::Nothing | Step::Unknown => None,
+        };
+        self.streams.entry(stream).or_default().push(Found { file, header, first_number });
+        Ok(())
+    }
+}
