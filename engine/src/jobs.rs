@@ -6,7 +6,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use store::record::{ConversationRecord, EventRecord, Phase};
+use store::{record::EventRecord, sql::StoredConversation};
 
 /// Work a shard leaves to the pool.
 #[derive(Debug)]
@@ -100,37 +100,3 @@ pub const HTTP_PIECE_BYTES_MAX: usize = 64 * 1024;
 /// SQL could not be asked: the machine's fault, to be tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreUnavailable;
-
-/// A conversation as SQL has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredConversation {
-    /// Who it is with.
-    pub record: ConversationRecord,
-    /// Its last event.
-    pub seq: u64,
-    /// Where it stands.
-    pub phase: Phase,
-    /// Who serves it; empty: nobody.
-    pub agent: String,
-    /// Whether it has a rating.
-    pub rated: bool,
-    /// The newest messages with a client id, oldest first: resends are answered from them. At most
-    /// [`KNOWN_IDS_MAX`].
-    pub known_ids: Vec<KnownMessage>,
-}
-
-/// What a client's message became.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownMessage {
-    /// The visitor's id or the agent's name.
-    pub sender: String,
-    /// The client's id of it.
-    pub id: String,
-    /// Its number in the conversation.
-    pub seq: u64,
-    /// When it was taken, milliseconds since 1970.
-    pub at_ms: u64,
-}
-
-/// How many of the newest client ids of a conversation are remembered.
-pub const KNOWN_IDS_MAX: usize = 512;

@@ -15,14 +15,14 @@ use std::{
 };
 
 use net::{Fabric, Port, Waker};
-use store::sql::{Projection, Reader, SqlError};
+use store::sql::{Projection, Reader, SqlError, StoredConversation};
 
 use crate::{
     config::{self, Config},
     desk::DeskSettings,
     driver::{Counting, Driver, DriverError, Neighbour},
     identity::secrets::{SecretError, Secrets},
-    jobs::{Done, StoredConversation},
+    jobs::Done,
     journal::{Journal, MakerLimits, SegmentMaker},
     lanes::Lanes,
     limits, placement,
@@ -95,7 +95,7 @@ enum Ended {
 }
 
 /// Runs the server until a signal ends it.
-pub fn serve(config: Config) -> Result<(), ServeError> {
+pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;
     let mut projection = Projection::open(&data.database()).map_err(ServeError::Database)?;
@@ -135,7 +135,8 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
     .map_err(ServeError::Start)?;
 
     let records = Records::open(&data.database()).map_err(ServeError::Database)?;
-    let setup = pool::needs_setup(&records).map_err(ServeError::Database)?.then(SetupToken::random);
+    let needed = pool::needs_setup(&records).map_err(ServeError::Database)?;
+    let setup = needed.then(SetupToken::random).transpose().map_err(ServeError::Start)?;
     let pool = Pool::start(PoolParts {
         end: pool_end,
         records,
@@ -169,17 +170,16 @@ pub fn serve(config: Config) -> Result<(), ServeError> {
         // More shards than CPUs take turns on all of them.
         cpus: if shards <= cpus.len() { cpus } else { Vec::new() },
     };
-    let mut listen = config.listen;
     for (index, (((port, journal), pool), conversations)) in
         ports.into_iter().zip(journals).zip(ends).zip(conversations).enumerate()
     {
         let recovered = recovered.start(index as u32).next_number - 1;
         let beginning = Beginning { last_number: recovered, conversations };
         // The first shard may choose the port; the others share it.
-        listen = crew.start(index, port, journal, pool, beginning, listen)?;
+        config.listen = crew.start(index, port, journal, pool, beginning, config.listen)?;
     }
     watch_signals(&pool, ended);
-    println!("{}", banner(&config, listen, pool.metrics_address(), &reason, setup.as_ref()));
+    println!("{}", banner(&config, pool.metrics_address(), &reason, setup.as_ref()));
 
     let first = endings.recv().expect("the crew keeps a sender");
     if let Ended::Shard(index, result) = first {
@@ -338,12 +338,11 @@ async fn signal() -> io::Result<()> {
 /// What a person sees first: where to go next.
 fn banner(
     config: &Config,
-    listen: SocketAddr,
     metrics: SocketAddr,
     reason: &str,
     setup: Option<&SetupToken>,
 ) -> String {
-    let url = config.public_url_on(listen);
+    let (url, listen) = (config.public_url(), config.listen);
     let setup = setup.map_or_else(String::new, |token| {
         format!("  First administrator, once: {}\n", pool::setup_link(&url, token))
     });

@@ -14,12 +14,14 @@ use codec::{
     websocket::{self, Opcode},
 };
 use dialog::State;
-use store::record::{ConversationRecord, EventKind, EventRecord, Phase, Role};
+use store::{
+    record::{ConversationRecord, EventKind, EventRecord, Phase, Role},
+    sql::{KNOWN_IDS_MAX, StoredConversation},
+};
 
 use super::inbound::Parked;
 use crate::{
     desk::{Address, AgentName},
-    jobs::{KNOWN_IDS_MAX, StoredConversation},
     placement,
 };
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use codec::message::ServerMessage;
 use dialog::{Event, State};
-use store::record::EventKind;
+use store::{record::EventKind, sql::StoredConversation};
 
 use super::{
     LaneItem, Outputs, SITE, Shard, TEAM,
@@ -15,7 +15,6 @@ use super::{
 use crate::{
     channel::web,
     desk::{Address, AgentName, DeskInput, DeskOutput, TransferRefusal},
-    jobs::StoredConversation,
     placement,
 };
 

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use codec::message::{self, ServerMessage};
 use dialog::{Action, Event, Refusal};
-use store::record::{EventKind, EventRecord, Record, Role};
+use store::{
+    record::{EventKind, EventRecord, Record, Role},
+    sql::StoredConversation,
+};
 
 use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     channel::web,
     desk::{Address, AgentName, DeskInput},
-    jobs::{Job, StoreUnavailable, StoredConversation},
+    jobs::{Job, StoreUnavailable},
     limits,
 };
 

@@ -19,14 +19,17 @@ mod tests;
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use store::record::{Phase, Record};
+use store::{
+    record::{Phase, Record},
+    sql::StoredConversation,
+};
 
 use self::{connections::Connections, conversations::Conversations, delivery::Effects};
 pub use self::{hello::Arrival, inbound::Inbound, sessions::Session};
 use crate::{
     desk::{Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings},
     identity::Identity,
-    jobs::{Done, Job, StoredConversation},
+    jobs::{Done, Job},
     placement,
 };
 

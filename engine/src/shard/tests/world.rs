@@ -8,13 +8,16 @@ use std::{
 
 use codec::websocket::{Decoder, Incoming, Opcode, Side, encode_close, encode_masked_frame};
 use serde_json::Value;
-use store::record::{ConversationRecord, EventKind, EventRecord, Phase, Record};
+use store::{
+    record::{ConversationRecord, EventKind, EventRecord, Phase, Record},
+    sql::{KnownMessage, StoredConversation},
+};
 
 use super::super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard};
 use crate::{
     desk::DeskSettings,
     identity::{AgentRole, Class, Identity, VisitorClaims},
-    jobs::{Done, Job, KnownMessage, StoredConversation},
+    jobs::{Done, Job},
     placement,
 };
 
