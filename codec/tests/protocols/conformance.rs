@@ -118,3 +118,59 @@ fn websocket_frames_conform() {
     };
     server.check_round_trip(&"你好", 8, reread, &"你好".to_owned());
 }
+
+/// Protocols that break one promise each: a kit that does not notice proves nothing.
+#[derive(Clone, Copy, Debug)]
+enum Broken {
+    CompletesEarly,
+    UsesTooMuch,
+    HoldsWithoutEnd,
+    ReadsOnlyWhole,
+}
+
+impl Protocol for Broken {
+    type Context = ();
+    type Incoming<'a> = &'a [u8];
+    type Outgoing<'a> = ();
+    type Error = WebSocketError;
+
+    const FRAMING: Framing = Framing::Own;
+
+    /// A line, were it not for the fault.
+    fn decode<'a>(&self, raw: &'a [u8], (): &mut ()) -> Result<Decoded<&'a [u8]>, WebSocketError> {
+        let end = raw.iter().position(|&byte| byte == b'\n');
+        match (self, end) {
+            (Self::CompletesEarly, None) if raw.len() > 2 => {
+                Ok(Decoded::Complete { value: raw, used: raw.len() })
+            }
+            (Self::ReadsOnlyWhole, None) if !raw.is_empty() => Err(WebSocketError::TextNotUtf8),
+            (Self::UsesTooMuch, Some(end)) => Ok(Decoded::Complete { value: raw, used: end + 2 }),
+            (_, Some(end)) => Ok(Decoded::Complete { value: &raw[..end], used: end + 1 }),
+            (_, None) => Ok(Decoded::NeedMore),
+        }
+    }
+
+    fn encode(&self, (): &(), (): &mut (), out: &mut Vec<u8>) -> Result<(), WebSocketError> {
+        out.clear();
+        Ok(())
+    }
+}
+
+#[test]
+fn the_kit_notices_every_broken_promise() {
+    type Check = fn(&Conformance<'_, Broken, fn()>);
+    let lines: Check = |kit| kit.check_accepted(b"one\ntwo\n");
+    let endless: Check = |kit| kit.check_oversized(&[b'x'; 100], 50);
+    let answer: Check = |kit| kit.check_round_trip(&(), 10, <[u8]>::to_vec, &Vec::new());
+    for (broken, check) in [
+        (Broken::CompletesEarly, lines),
+        (Broken::UsesTooMuch, lines),
+        (Broken::ReadsOnlyWhole, lines),
+        (Broken::HoldsWithoutEnd, endless),
+        (Broken::HoldsWithoutEnd, answer),
+    ] {
+        let kit = Conformance::<_, fn()> { protocol: &broken, context: || () };
+        let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&kit))).is_err();
+        assert!(noticed, "{broken:?} went unnoticed");
+    }
+}
