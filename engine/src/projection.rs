@@ -6,9 +6,6 @@
 
 mod follower;
 
-#[cfg(test)]
-mod tests;
-
 use std::{
     io,
     path::PathBuf,

@@ -8,9 +8,6 @@
 mod doctor;
 mod scan;
 
-#[cfg(test)]
-mod tests;
-
 use std::{
     collections::BTreeMap,
     fmt,
