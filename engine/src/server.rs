@@ -134,7 +134,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     )
     .map_err(ServeError::Start)?;
 
-    let records = Records::open(&data.database()).map_err(ServeError::Database)?;
+    let records = Records::open(&config.data).map_err(ServeError::Database)?;
     let needed = pool::needs_setup(&records).map_err(ServeError::Database)?;
     let setup = needed.then(SetupToken::random).transpose().map_err(ServeError::Start)?;
     let pool = Pool::start(PoolParts {
