@@ -9,6 +9,9 @@ use argon2::{
     Argon2, PasswordHash, PasswordHasher, PasswordVerifier,
     password_hash::{Salt, SaltString},
 };
+use store::sql::AccountRole;
+
+use crate::identity::AgentRole;
 
 /// Longest name in characters.
 pub const NAME_CHARACTERS_MAX: usize = 64;
@@ -128,6 +131,26 @@ pub fn verify(password: &str, hash: Option<&str>) -> bool {
 /// Makes the stand-in for unknown names, so that the first wrong login is not slower than the others.
 pub fn warm_up() {
     verify("", None);
+}
+
+impl From<AccountRole> for AgentRole {
+    fn from(role: AccountRole) -> Self {
+        match role {
+            AccountRole::Agent => Self::Agent,
+            AccountRole::Supervisor => Self::Supervisor,
+            AccountRole::Admin => Self::Admin,
+        }
+    }
+}
+
+impl From<AgentRole> for AccountRole {
+    fn from(role: AgentRole) -> Self {
+        match role {
+            AgentRole::Agent => Self::Agent,
+            AgentRole::Supervisor => Self::Supervisor,
+            AgentRole::Admin => Self::Admin,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod jobs;
 pub mod journal;
 pub mod limits;
 pub mod placement;
+pub mod pool;
 pub mod projection;
 pub mod recovery;
 pub mod shard;

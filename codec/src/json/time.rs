@@ -17,7 +17,7 @@ const DAYS_BEFORE_1970: u64 = 719_468;
 const DAYS_AN_ERA: u64 = 146_097;
 
 /// Writes a time behind what `out` has. A later one than [`AT_MS_MAX`] is written as that.
-pub(super) fn encode(at_ms: u64, out: &mut Vec<u8>) {
+pub fn encode(at_ms: u64, out: &mut Vec<u8>) {
     let at_ms = at_ms.min(AT_MS_MAX);
     let (year, month, day) = civil_from_days(at_ms / MS_A_DAY);
     let ms = at_ms % MS_A_DAY;

@@ -2,15 +2,21 @@
 
 use std::{
     fmt,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use store::sql::{Account, Accounts, SqlError};
+
 use super::{AgentCommand, Command, VisitorTokenArguments};
-use crate::identity::{
-    VisitorClaims,
-    secrets::{SecretError, Secrets},
+use crate::{
+    accounts::{AccountName, HashError, PASSWORD_BYTES_MAX, Password, PasswordError},
+    identity::{
+        AgentRole, VisitorClaims,
+        secrets::{SecretError, Secrets},
+    },
+    pool::records::DATABASE_FILE,
 };
 
 /// Why a command that was understood did not come about.
@@ -20,6 +26,18 @@ pub(super) enum CommandError {
     Secrets(SecretError),
     /// Standard output takes nothing.
     Output(io::Error),
+    /// Standard input gives nothing.
+    Input(io::Error),
+    /// What it gave is no password.
+    Password(PasswordError),
+    /// No hash of it could be made.
+    Hash(HashError),
+    /// The database does not do it.
+    Database(SqlError),
+    /// There is an account of this name.
+    NameTaken(AccountName),
+    /// There is none.
+    NoSuchAccount(AccountName),
     /// The part of the program that does it has not come yet.
     NotInThisBuild(&'static str),
 }
@@ -29,6 +47,16 @@ impl fmt::Display for CommandError {
         match self {
             Self::Secrets(error) => error.fmt(f),
             Self::Output(error) => write!(f, "standard output takes nothing: {error}"),
+            Self::Input(error) => write!(f, "no password could be read from standard input: {error}"),
+            Self::Password(error) => {
+                write!(f, "{}; give another on standard input", error.text())
+            }
+            Self::Hash(error) => error.fmt(f),
+            Self::Database(error) => error.fmt(f),
+            Self::NameTaken(name) => {
+                write!(f, "an account has the name {name} already; choose another, or use agent set-password")
+            }
+            Self::NoSuchAccount(name) => write!(f, "no account has the name {name}; see agent list"),
             Self::NotInThisBuild(what) => write!(f, "{what} is not in this build"),
         }
     }
@@ -37,15 +65,69 @@ impl fmt::Display for CommandError {
 pub(super) fn execute(command: Command) -> Result<(), CommandError> {
     match command {
         Command::Serve(_) => Err(CommandError::NotInThisBuild("serve")),
-        Command::Agent(_, command) => match command {
-            AgentCommand::Add(..)
-            | AgentCommand::List
-            | AgentCommand::SetPassword(_)
-            | AgentCommand::Disable(_) => Err(CommandError::NotInThisBuild("agent")),
-        },
+        Command::Agent(data, command) => agent(&data, command),
         Command::VisitorToken { data, visitor } => visitor_token(&data, visitor),
         Command::Doctor(_) => Err(CommandError::NotInThisBuild("doctor")),
     }
+}
+
+/// Straight to SQL: works before the first start and while the server runs.
+fn agent(data: &Path, command: AgentCommand) -> Result<(), CommandError> {
+    // Makes the data directory, too; the server would make the same secrets.
+    Secrets::load_or_create(data).map_err(CommandError::Secrets)?;
+    let accounts = Accounts::open(&data.join(DATABASE_FILE)).map_err(CommandError::Database)?;
+    match command {
+        AgentCommand::Add(name, role) => add(&accounts, name, role),
+        AgentCommand::List => list(&accounts),
+        AgentCommand::SetPassword(name) => {
+            let hash = read_password()?.hash().map_err(CommandError::Hash)?;
+            existed(accounts.set_password(name.as_str(), &hash), name)
+        }
+        AgentCommand::Disable(name) => existed(accounts.set_disabled(name.as_str(), true), name),
+    }
+}
+
+fn add(accounts: &Accounts, name: AccountName, role: AgentRole) -> Result<(), CommandError> {
+    let account = Account {
+        name: name.as_str().to_owned(),
+        role: role.into(),
+        password_hash: read_password()?.hash().map_err(CommandError::Hash)?,
+        created_at_ms: now_unix_s() * 1_000,
+        disabled: false,
+    };
+    match accounts.create(&account).map_err(CommandError::Database)? {
+        true => Ok(()),
+        false => Err(CommandError::NameTaken(name)),
+    }
+}
+
+fn list(accounts: &Accounts) -> Result<(), CommandError> {
+    for account in accounts.list().map_err(CommandError::Database)? {
+        let state = if account.disabled { "disabled" } else { "enabled" };
+        print(&format!("{}\t{}\t{state}", account.name, AgentRole::from(account.role).name()))?;
+    }
+    Ok(())
+}
+
+fn existed(changed: Result<bool, SqlError>, name: AccountName) -> Result<(), CommandError> {
+    match changed.map_err(CommandError::Database)? {
+        true => Ok(()),
+        false => Err(CommandError::NoSuchAccount(name)),
+    }
+}
+
+/// All of standard input without the end of its last line: `echo` adds one, `printf` does not.
+fn read_password() -> Result<Password, CommandError> {
+    let mut text = String::new();
+    let bytes_max = PASSWORD_BYTES_MAX as u64 + 2;
+    io::stdin().take(bytes_max).read_to_string(&mut text).map_err(CommandError::Input)?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Password::new(text).map_err(CommandError::Password)
 }
 
 fn visitor_token(data: &Path, visitor: VisitorTokenArguments) -> Result<(), CommandError> {

@@ -16,10 +16,7 @@ mod ring;
 mod selftest;
 mod token;
 
-pub(crate) use self::{
-    ring::submissions_for,
-    selftest::{rehearse, run as self_test},
-};
+pub(crate) use self::{ring::submissions_for, selftest::run as self_test};
 
 use std::{
     collections::VecDeque,

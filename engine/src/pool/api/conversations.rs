@@ -1,0 +1,148 @@
+//! `GET /api/v1/conversations` and one of them: what SQL knows, a moment behind the live conversation.
+
+use axum::{Json, extract::State};
+use codec::message::NAME_BYTES_MAX;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use store::{
+    record::{ConversationRecord, EventRecord, Phase},
+    sql::{Before, ConversationState, Summary},
+};
+
+use super::{
+    Api, ApiError,
+    auth::Caller,
+    error::{Path, Query},
+};
+use crate::identity::SITE_DEFAULT;
+
+/// Conversations of one page when nobody says.
+const LIMIT_DEFAULT: usize = 50;
+/// Conversations of one page at most.
+const LIMIT_MAX: usize = 200;
+/// Characters of the last message that a list shows.
+const PREVIEW_CHARACTERS_MAX: usize = 120;
+const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX && LIMIT_MAX < store::sql::ROWS_MAX);
+
+#[derive(Deserialize)]
+pub(super) struct ListQuery {
+    site: Option<String>,
+    state: Option<String>,
+    limit: Option<usize>,
+    before: Option<String>,
+}
+
+/// Every agent sees every conversation of a site: that is how desks hand over and help each other.
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(agent): Caller,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let site = query.site.unwrap_or_else(|| SITE_DEFAULT.to_owned());
+    if site.len() > NAME_BYTES_MAX {
+        return Err(wrong("site must have at most 128 bytes"));
+    }
+    let limit = within(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let before = query.before.as_deref().map_or(Some(Before::NEWEST), place);
+    let before = before.ok_or_else(|| wrong("before must be the text that the last page gave"))?;
+    let state = query.state.unwrap_or_else(|| "all".to_owned());
+    if !["all", "open", "waiting", "mine", "closed"].contains(&state.as_str()) {
+        return Err(wrong("state must be all, open, waiting, mine or closed"));
+    }
+    let mut found = api
+        .records
+        .read(move |reader| {
+            let state = match state.as_str() {
+                "open" => ConversationState::Open,
+                "waiting" => ConversationState::Waiting,
+                "mine" => ConversationState::Mine(&agent.name),
+                "closed" => ConversationState::Closed,
+                _ => ConversationState::All,
+            };
+            // One more than asked for tells whether there is another page.
+            reader.conversations(&site, state, before, limit + 1)
+        })
+        .await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| more).map(|last| place_text(last.before));
+    Ok(Json(json!({"conversations": found.iter().map(summary).collect::<Vec<_>>(), "next": next})))
+}
+
+pub(super) async fn one(State(api): State<Api>, _: Caller, Path(id): Path) -> Result<Json<Value>, ApiError> {
+    let found = api.records.read(move |reader| reader.conversation(&id)).await?;
+    let found = found.ok_or_else(|| ApiError::not_found("there is no conversation with this id"))?;
+    Ok(Json(about(&found.record, found.seq, found.phase, &found.agent, found.rated)))
+}
+
+fn about(record: &ConversationRecord, seq: u64, phase: Phase, agent: &str, rated: bool) -> Value {
+    json!({
+        "id": record.conversation,
+        "site": record.site,
+        "visitor": record.visitor,
+        "name": record.name,
+        "vip": record.vip,
+        "page": record.page,
+        "seq": seq,
+        "phase": phase_name(phase),
+        "agent": (!agent.is_empty()).then_some(agent),
+        "rated": rated,
+    })
+}
+
+fn summary(summary: &Summary) -> Value {
+    let mut shown = about(&summary.record, summary.seq, summary.phase, &summary.agent, summary.rated);
+    shown["opened_at"] = json!(at(summary.opened_at_ms));
+    shown["last_at"] = json!(at(summary.last_at_ms));
+    shown["closed_at"] = json!(summary.closed_at_ms.map(at));
+    shown["preview"] = json!(summary.last_message.as_ref().map_or_else(String::new, preview));
+    shown
+}
+
+/// The beginning of what a message says: its text, or else what it calls itself.
+fn preview(message: &EventRecord) -> String {
+    let content: Value = serde_json::from_str(&message.content).unwrap_or_default();
+    let text = ["text", "title", "name", "number"].into_iter().find_map(|field| content[field].as_str());
+    text.unwrap_or_default().chars().take(PREVIEW_CHARACTERS_MAX).collect()
+}
+
+/// The word of the API for where a conversation stands.
+const fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Greeting => "greeting",
+        Phase::WaitingUserInput => "waiting_user_input",
+        Phase::Queued => "queued",
+        Phase::Answered => "answered",
+        Phase::Unanswered => "unanswered",
+        Phase::Closed => "closed",
+    }
+}
+
+/// A time as the WebSocket has it.
+fn at(unix_ms: u64) -> String {
+    let mut text = Vec::new();
+    codec::json::encode_time(unix_ms, &mut text);
+    String::from_utf8(text).expect("a time is digits and signs")
+}
+
+/// A place in the list, as text that only we read.
+fn place_text(before: Before) -> String {
+    format!("{}.{}", before.last_at_ms, before.key)
+}
+
+fn place(text: &str) -> Option<Before> {
+    let (last_at_ms, key) = text.split_once('.')?;
+    Some(Before { last_at_ms: last_at_ms.parse().ok()?, key: key.parse().ok()? })
+}
+
+/// A number of rows from 1 to `max`, or 400.
+pub(super) fn within(given: Option<usize>, default: usize, max: usize) -> Result<usize, ApiError> {
+    match given.unwrap_or(default) {
+        rows if (1..=max).contains(&rows) => Ok(rows),
+        _ => Err(wrong(&format!("limit must be from 1 to {max}"))),
+    }
+}
+
+fn wrong(text: &str) -> ApiError {
+    ApiError::new(http::StatusCode::BAD_REQUEST, "wrong_query", text)
+}

@@ -1,0 +1,185 @@
+//! `GET /api/v1/conversations/{id}/events`: what was said, up to the newest durable event.
+//!
+//! The owning shard is asked first and SQL second: what the shard has already dropped from memory was in SQL
+//! before, so nothing falls between the two.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use codec::{
+    json::encode_server,
+    message::{Event, EventKind, Role, ServerMessage},
+};
+use http::header;
+use serde::Deserialize;
+use store::record::{self, EventRecord};
+use tokio::{sync::oneshot, time::timeout};
+
+use super::{
+    Api, ApiError,
+    auth::Caller,
+    conversations::within,
+    error::{Path, Query},
+};
+use crate::jobs::Done;
+
+/// Events of one page when nobody says.
+const LIMIT_DEFAULT: usize = 200;
+/// Events of one page at most.
+const LIMIT_MAX: usize = 1_000;
+const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX && LIMIT_MAX <= store::sql::ROWS_MAX);
+/// Longest wait for a shard, which answers within a turn.
+const SHARD_DEADLINE: Duration = Duration::from_secs(3);
+
+/// An event as the WebSocket sends it, with its number.
+type Numbered = (u64, Arc<[u8]>);
+
+#[derive(Deserialize)]
+pub(super) struct EventsQuery {
+    #[serde(default)]
+    after: u64,
+    limit: Option<usize>,
+}
+
+pub(super) async fn list(
+    State(api): State<Api>,
+    _: Caller,
+    Path(id): Path,
+    Query(query): Query<EventsQuery>,
+) -> Result<Response, ApiError> {
+    let limit = within(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
+    let after = query.after;
+    let unknown = || ApiError::not_found("there is no conversation with this id");
+    let shard = (api.shard_of)(&id).ok_or_else(unknown)?;
+    let recent = recent(&api, shard, &id).await?;
+    let asked = id.clone();
+    let stored = api.records.read(move |reader| reader.events(&asked, after, limit)).await?;
+    let stored = stored.iter().map(|event| (event.seq, wire(event))).collect();
+    let last_seq = match recent.last() {
+        Some((seq, _)) => *seq,
+        // Not in memory: SQL has all of it.
+        None => api.records.read(move |reader| reader.conversation(&id)).await?.ok_or_else(unknown)?.seq,
+    };
+    Ok(page(&merge(stored, recent, after, limit), last_seq))
+}
+
+/// The durable events that the shard has in memory.
+async fn recent(api: &Api, shard: usize, conversation: &str) -> Result<Vec<Numbered>, ApiError> {
+    let (sender, receiver) = oneshot::channel();
+    let reply = Box::new(move |events| {
+        // The request may have been given up since.
+        drop(sender.send(events));
+    });
+    let answer = async {
+        api.dones[shard].push(Done::Recent { conversation: conversation.into(), reply }).await;
+        receiver.await
+    };
+    match timeout(SHARD_DEADLINE, answer).await {
+        Ok(Ok(events)) => Ok(events),
+        Ok(Err(_)) | Err(_) => {
+            Err(ApiError::unavailable("the conversation does not answer right now; try again in a moment"))
+        }
+    }
+}
+
+/// Both in one: rising, each number once, without a gap, at most `limit`.
+fn merge(stored: Vec<Numbered>, recent: Vec<Numbered>, after: u64, limit: usize) -> Vec<Numbered> {
+    let mut merged = stored;
+    for (seq, event) in recent {
+        let next = merged.last().map_or(after, |(last, _)| *last).saturating_add(1);
+        if merged.len() < limit && seq == next {
+            merged.push((seq, event));
+        }
+    }
+    merged
+}
+
+fn page(events: &[Numbered], last_seq: u64) -> Response {
+    let mut body = b"{\"events\":[".to_vec();
+    for (index, (_, event)) in events.iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(event);
+    }
+    body.extend_from_slice(format!("],\"last_seq\":{last_seq}}}").as_bytes());
+    ([(header::CONTENT_TYPE, "application/json")], Body::from(body)).into_response()
+}
+
+/// The event as the WebSocket sends it.
+pub(super) fn wire(record: &EventRecord) -> Arc<[u8]> {
+    let event = Event {
+        conversation: (&record.conversation).into(),
+        seq: record.seq,
+        at_ms: record.at_ms,
+        kind: kind(record.kind),
+        id: (&record.client_id).into(),
+        role: role(record.role),
+        from_id: (&record.from_id).into(),
+        from_name: (&record.from_name).into(),
+        content: (&record.content).into(),
+    };
+    let mut text = Vec::new();
+    encode_server(&ServerMessage::Event(event), &mut text);
+    text.into()
+}
+
+const fn kind(kind: record::EventKind) -> EventKind {
+    match kind {
+        record::EventKind::Message => EventKind::Message,
+        record::EventKind::Assigned => EventKind::Assigned,
+        record::EventKind::Queue => EventKind::Queue,
+        record::EventKind::Transferred => EventKind::Transferred,
+        record::EventKind::Closed => EventKind::Closed,
+        record::EventKind::Rating => EventKind::Rating,
+        record::EventKind::Note => EventKind::Note,
+    }
+}
+
+const fn role(role: record::Role) -> Role {
+    match role {
+        record::Role::Visitor => Role::Visitor,
+        record::Role::Agent => Role::Agent,
+        record::Role::System => Role::System,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(numbers: impl IntoIterator<Item = u64>, from: &str) -> Vec<Numbered> {
+        numbers.into_iter().map(|seq| (seq, from.as_bytes().into())).collect()
+    }
+
+    #[test]
+    fn stored_and_recent_join_without_gap_or_double() {
+        /// Stored, recent, after, limit, merged.
+        type Case = (&'static [u64], &'static [u64], u64, usize, &'static [u64]);
+        let cases: &[Case] = &[
+            (&[], &[], 0, 10, &[]),
+            (&[1, 2, 3], &[], 0, 10, &[1, 2, 3]),
+            (&[], &[1, 2, 3], 0, 10, &[1, 2, 3]),
+            (&[1, 2, 3], &[3, 4, 5], 0, 10, &[1, 2, 3, 4, 5]),
+            (&[1, 2, 3], &[4, 5], 0, 10, &[1, 2, 3, 4, 5]),
+            (&[3], &[2, 3, 4], 2, 10, &[3, 4]),
+            (&[], &[2, 3, 4], 3, 10, &[4]),
+            (&[], &[2, 3, 4], 4, 10, &[]),
+            (&[], &[2, 3, 4], 9, 10, &[]),
+            (&[1, 2], &[2, 3, 4], 0, 3, &[1, 2, 3]),
+            // A full page of SQL ends before what is in memory begins: the next page goes on.
+            (&[1, 2], &[5, 6], 0, 2, &[1, 2]),
+            (&[], &[1], u64::MAX, 10, &[]),
+        ];
+        for (stored, recent, after, limit, merged) in cases {
+            let stored = numbered(stored.iter().copied(), "stored");
+            let found = merge(stored, numbered(recent.iter().copied(), "recent"), *after, *limit);
+            let found: Vec<u64> = found.iter().map(|(seq, _)| *seq).collect();
+            assert_eq!(found, *merged, "recent {recent:?} after {after} limit {limit}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! SQL for tasks that must not block: questions go to the blocking threads, a few at a time.
+//!
+//! What can be asked is `store::sql`'s; who may ask, the API's.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use store::sql::{Accounts, Reader, SqlError};
+use tokio::sync::Semaphore;
+
+use crate::jobs::StoreUnavailable;
+
+/// The database's file in the data directory.
+pub const DATABASE_FILE: &str = "ringdesk.db";
+/// Questions answered at once; each has a thread and a connection.
+pub const READERS: usize = 4;
+
+/// The database. Clones are the same.
+#[derive(Clone)]
+pub struct Records(Arc<Shared>);
+
+struct Shared {
+    /// Those that nobody uses; as many as `permits`.
+    readers: Mutex<Vec<Reader>>,
+    permits: Semaphore,
+    accounts: Mutex<Accounts>,
+}
+
+impl Records {
+    /// Opens the database in `data`, making it if it is not there.
+    pub fn open(data: &Path) -> Result<Self, SqlError> {
+        let path = data.join(DATABASE_FILE);
+        let accounts = Accounts::open(&path)?;
+        let readers = (0..READERS).map(|_| Reader::open(&path)).collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(Shared {
+            readers: Mutex::new(readers),
+            permits: Semaphore::new(READERS),
+            accounts: Mutex::new(accounts),
+        })))
+    }
+
+    /// Whether there is an administrator. Blocks.
+    pub fn any_admin(&self) -> Result<bool, SqlError> {
+        lock(&self.0.accounts).any_admin()
+    }
+
+    /// Asks about conversations. The error was logged.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, SqlError> + Send + 'static,
+    ) -> Result<T, StoreUnavailable> {
+        let _permit = self.0.permits.acquire().await.expect("the semaphore is never closed");
+        let shared = Arc::clone(&self.0);
+        blocking(move || {
+            let reader = lock(&shared.readers).pop().expect("there are as many readers as permits");
+            let answer = question(&reader);
+            lock(&shared.readers).push(reader);
+            answer
+        })
+        .await
+    }
+
+    /// Asks about accounts or changes them. The error was logged.
+    pub async fn accounts<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Accounts) -> Result<T, SqlError> + Send + 'static,
+    ) -> Result<T, StoreUnavailable> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || question(&lock(&shared.accounts))).await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SqlError> + Send + 'static,
+) -> Result<T, StoreUnavailable> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a question to the database failed");
+            Err(StoreUnavailable)
+        }
+        Err(error) => {
+            tracing::error!(%error, "a question to the database was not answered");
+            Err(StoreUnavailable)
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    // What is behind these locks is whole after every statement, also in a thread that panicked.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
