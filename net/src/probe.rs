@@ -5,6 +5,9 @@ use std::{fs, io};
 
 use crate::{Backend, BackendChoice, Capacity, Limits, limits, modern};
 
+/// With as much locked memory as this for each shard, nobody needs to try whether it suffices.
+const LOCKED_BYTES_AMPLE: u64 = 4 * 1024 * 1024;
+
 /// A backend and why.
 #[derive(Debug)]
 pub(crate) struct Chosen {
@@ -31,13 +34,20 @@ pub(crate) fn choose(shards: usize, choice: BackendChoice, limits: &Limits) -> i
         capacity: limits::capacity_of_process(limits, resources, shards),
         ring_submissions,
     };
+    let try_modern = || -> io::Result<()> {
+        modern::self_test()?;
+        if resources.locked_bytes < LOCKED_BYTES_AMPLE * shards as u64 {
+            modern::rehearse(shards, ring_submissions, limits)?;
+        }
+        Ok(())
+    };
     match choice {
         BackendChoice::Exactly(Backend::Epoll) => Ok(epoll("as configured")),
-        BackendChoice::Exactly(Backend::Modern) => match modern::self_test() {
+        BackendChoice::Exactly(Backend::Modern) => match try_modern() {
             Ok(()) => Ok(modern("as configured; its self-test passed")),
             Err(error) => Err(io::Error::new(error.kind(), explain(&error))),
         },
-        BackendChoice::Auto => Ok(match modern::self_test() {
+        BackendChoice::Auto => Ok(match try_modern() {
             Ok(()) => modern("this kernel passed the self-test"),
             Err(error) => epoll(&explain(&error)),
         }),

@@ -16,7 +16,10 @@ mod ring;
 mod selftest;
 mod token;
 
-pub(crate) use self::{ring::submissions_for, selftest::run as self_test};
+pub(crate) use self::{
+    ring::submissions_for,
+    selftest::{rehearse, run as self_test},
+};
 
 use std::{
     collections::VecDeque,

@@ -19,6 +19,9 @@ const COMPLETIONS_EACH: u32 = 8;
 const BYTES_EACH: u64 = 64 + 4 + 16 * COMPLETIONS_EACH as u64 + 64;
 /// The longest single wait, because the kernel's seconds are signed.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// A ring that was closed gives its locked memory back a little later; so short a while is waited for it.
+const MEMORY_PAUSE: Duration = Duration::from_millis(10);
+const MEMORY_PAUSES_MAX: u32 = 10;
 /// Threads that the kernel may start for one ring: for files, and for sockets (a shutdown needs one).
 const WORKERS_MAX: [u32; 2] = [2, 4];
 const _: () = assert!(SUBMISSIONS_MIN <= SUBMISSIONS_MAX && COMPLETIONS_EACH >= 2);
@@ -90,6 +93,7 @@ pub(crate) fn submissions_for(shards: usize, locked_bytes: u64) -> u32 {
 
 /// Makes the best ring that kernel and memory allow.
 fn build_best(mut submissions: u32) -> io::Result<IoUring> {
+    let mut pauses = 0;
     let mut generations = GENERATIONS.into_iter();
     let mut generation = Generation::WithoutArray;
     generations.next();
@@ -103,6 +107,10 @@ fn build_best(mut submissions: u32) -> io::Result<IoUring> {
                 Some(older) => generation = older,
                 None => return Err(error),
             },
+            Some(libc::ENOMEM) if pauses < MEMORY_PAUSES_MAX => {
+                pauses += 1;
+                std::thread::sleep(MEMORY_PAUSE);
+            }
             Some(libc::ENOMEM) if submissions > SUBMISSIONS_MIN => {
                 submissions /= 2;
                 tracing::warn!(

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::ModernReactor;
+use super::{ModernReactor, buffers::ReceiveBuffers, ring::Ring};
 use crate::{CloseReason, ConnectionId, Event, Limits, Reactor, fabric::Shared};
 
 /// Fewer buffers than bytes in flight need, so that they run out and are refilled.
@@ -19,6 +19,20 @@ const BYTES: usize = 32 * 1024;
 /// A kernel that takes longer than this for a few thousand bytes is not one to build on.
 const TIME_MAX: Duration = Duration::from_secs(3);
 const TOKEN: u64 = 0x7269_6e67;
+
+/// Whether the rings and buffers of all shards fit into locked memory at once, before any shard starts: one
+/// that fails later could not fall back to another backend.
+pub(crate) fn rehearse(shards: usize, submissions: u32, limits: &Limits) -> io::Result<()> {
+    let rings: io::Result<Vec<_>> = (0..shards)
+        .map(|_| {
+            let ring = Ring::new(submissions)?;
+            let buffers =
+                ReceiveBuffers::new(&ring.submitter(), limits.receive_buffers, limits.receive_buffer_bytes)?;
+            Ok((ring, buffers))
+        })
+        .collect();
+    rings.map(drop)
+}
 
 struct Bench {
     reactors: [ModernReactor; 2],

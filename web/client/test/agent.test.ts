@@ -1,0 +1,132 @@
+/** An agent's connection: many conversations, holes, reconnects, presence, refusals. */
+
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { Agent, MemoryStore } from '../src/index.ts';
+import { Double } from './double.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+const wait = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
+
+function work(server: Double, onTokenRefused = (): void => undefined): Agent {
+  return new Agent({
+    url: 'ws://test/ws',
+    name: 'mia',
+    token: 'secret',
+    outbox: new MemoryStore(),
+    connect: server.connect,
+    random: () => 0.5,
+    onTokenRefused,
+  });
+}
+
+function texts(agent: Agent, conversation: string): string[] {
+  return (agent.served.get(conversation)?.events ?? []).flatMap((event) =>
+    event.kind === 'message' && event.content.kind === 'text' ? [event.content.text] : [],
+  );
+}
+
+test('presence is said again on every connection', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.setPresence('ready', 5);
+  agent.open();
+  await wait(50);
+  server.wire.cut();
+  await wait(1000);
+  expect(server.wires).toHaveLength(2);
+  for (const wire of server.wires) {
+    expect(wire.said[1]).toEqual({ type: 'presence', state: 'ready', capacity: 5 });
+  }
+});
+
+test('a reconnect asks for each conversation from where it stopped', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  server.say('a', 'one');
+  server.say('b', 'two');
+  server.say('b', 'three');
+  server.wire.cut();
+  server.say('b', 'four');
+  await wait(1000);
+  expect(server.wire.said[0]).toMatchObject({ conversations: { a: 1, b: 2 } });
+  expect(texts(agent, 'b')).toEqual(['two', 'three', 'four']);
+});
+
+test('a hole is asked for once, then taken as meant', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  const first = server.say('a', 'one');
+  server.wire.conversation = ''; // The next two never arrive.
+  server.say('a', 'two');
+  server.say('a', 'three');
+  server.wire.conversation = '*';
+  server.say('a', 'four');
+  await wait(1000);
+  expect(server.wires).toHaveLength(2);
+  expect(texts(agent, 'a')).toEqual(['one', 'two', 'three', 'four']);
+  server.wire.tell({ ...first, seq: 9 });
+  await wait(1000);
+  server.wire.tell({ ...first, seq: 9 });
+  await wait(1000);
+  expect(server.wires).toHaveLength(3);
+  expect(agent.served.get('a')?.seq).toBe(9);
+});
+
+test('replies in two conversations do not wait for each other', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  server.say('a', 'hello');
+  server.say('b', 'hello');
+  server.judge = (_wire, message) => (message.conversation === 'a' ? 'lose' : 'take');
+  agent.say('a', { kind: 'text', text: 'stuck' });
+  agent.say('b', { kind: 'text', text: 'through' });
+  await wait(50);
+  expect(texts(agent, 'b')).toEqual(['hello', 'through']);
+  expect(agent.outbox.of('a')).toHaveLength(1);
+});
+
+test('a refused token ends it and tells', async () => {
+  const server = new Double();
+  const refused = vi.fn();
+  const agent = work(server, refused);
+  agent.open();
+  await wait(50);
+  server.wire.cut(4401);
+  await wait(20_000);
+  expect(refused).toHaveBeenCalledOnce();
+  expect(server.wires).toHaveLength(1);
+});
+
+test('a refused transfer is a notice', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  agent.transfer('a', 'leo');
+  server.wire.tell({ type: 'refused', id: '', code: 'agent_unavailable', text: 'leo is full' });
+  expect(agent.notice?.code).toBe('agent_unavailable');
+});
+
+test('colleagues come and go', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  const leo = { type: 'presence', agent: 'leo', capacity: 8, serving: 2 } as const;
+  server.wire.tell({ ...leo, state: 'ready' });
+  expect(agent.colleagues.get('leo')?.serving).toBe(2);
+  server.wire.tell({ ...leo, state: 'gone' });
+  expect(agent.colleagues.has('leo')).toBe(false);
+});

@@ -1,0 +1,289 @@
+/**
+ * What was said and what happened, with days between, unsent messages at the end.
+ *
+ * Each row is drawn once; rows out of sight cost no layout (`content-visibility`), so thousands stay quick.
+ */
+
+import {
+  CheckOutlined,
+  ClockCircleOutlined,
+  ExclamationCircleOutlined,
+  FileOutlined,
+} from '@ant-design/icons';
+import { Button } from 'antd';
+import { Fragment, memo, useEffect, useLayoutEffect, useRef } from 'react';
+import type { Content, Outgoing, WireEvent } from '@ringdesk/client';
+import { useSurroundings } from './context.ts';
+import { Face } from './Face.tsx';
+import { safeUrl, splitLinks } from '@ringdesk/client';
+import { clock, contentLine, day, dayKey, eventLine } from './text.ts';
+
+const END_PX = 80;
+
+interface TranscriptProps {
+  events: readonly WireEvent[];
+  pending: readonly Outgoing[];
+  visitorName: string;
+  anonymous: boolean;
+  readByVisitor: number;
+  typing: { preview: string } | undefined;
+  onEarlier: (() => void) | undefined;
+  onRetry: (entry: Outgoing) => void;
+  onDiscard: (entry: Outgoing) => void;
+}
+
+export function Transcript(props: TranscriptProps): React.ReactElement {
+  const { events, pending, visitorName, anonymous, readByVisitor, typing, onEarlier } = props;
+  const { say, language } = useSurroundings();
+  const box = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  const lastOwn = events.findLast(
+    (event) => event.kind === 'message' && event.from.role === 'agent',
+  );
+
+  useLayoutEffect(() => {
+    if (box.current !== null && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
+  }, [events, pending.length, typing]);
+  useEffect(() => {
+    // What grows later (pictures, rows measured on sight) must not push the end out of sight.
+    const node = box.current;
+    if (node === null) return;
+    const follow = new ResizeObserver(() => {
+      if (atEnd.current) node.scrollTop = node.scrollHeight;
+    });
+    follow.observe(node);
+    if (node.firstElementChild !== null) follow.observe(node.firstElementChild);
+    return () => {
+      follow.disconnect();
+    };
+  }, []);
+
+  return (
+    <div
+      ref={box}
+      className="log"
+      role="log"
+      aria-live="polite"
+      tabIndex={0}
+      onScroll={(event) => {
+        const node = event.currentTarget;
+        atEnd.current = node.scrollHeight - node.scrollTop - node.clientHeight < END_PX;
+      }}
+    >
+      <div className="log-rows">
+        {onEarlier !== undefined && (
+          <Button type="text" className="more" onClick={onEarlier}>
+            {say('earlier')}
+          </Button>
+        )}
+        {events.map((event, at) => {
+          const before = events[at - 1];
+          const newDay = before === undefined || dayKey(before.at) !== dayKey(event.at);
+          return (
+            <Fragment key={event.seq}>
+              {newDay && <div className="line day">{day(event.at, new Date(), say, language)}</div>}
+              <Row
+                event={event}
+                visitorName={visitorName}
+                anonymous={anonymous}
+                follows={!newDay && samePerson(before, event)}
+                mark={
+                  event === lastOwn ? (readByVisitor >= event.seq ? 'read' : 'sent') : undefined
+                }
+              />
+            </Fragment>
+          );
+        })}
+        {pending.map((entry) => (
+          <PendingRow key={entry.id} entry={entry} {...props} />
+        ))}
+        {typing !== undefined && (
+          <div className="bubble-row theirs">
+            <Face name={visitorName} size={30} anonymous={anonymous} />
+            <div className="bubble typing">{typing.preview || say('typing')}</div>
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function samePerson(before: WireEvent | undefined, event: WireEvent): boolean {
+  return (
+    before?.kind === event.kind &&
+    before.from.id === event.from.id &&
+    before.from.role === event.from.role
+  );
+}
+
+interface RowProps {
+  event: WireEvent;
+  visitorName: string;
+  anonymous: boolean;
+  /** The same person spoke just before. */
+  follows: boolean;
+  mark: 'read' | 'sent' | undefined;
+}
+
+const Row = memo(function Row({
+  event,
+  visitorName,
+  anonymous,
+  follows,
+  mark,
+}: RowProps): React.ReactElement {
+  const { say, language } = useSurroundings();
+  const time = clock(event.at, language);
+  if (event.kind === 'note') {
+    return (
+      <div className="bubble-row ours note" data-seq={event.seq}>
+        <div className="bubble">
+          <small>
+            {say('note')} · {event.from.name || event.from.id}
+          </small>
+          <p>{event.content.text}</p>
+        </div>
+        <span className="meta">{time}</span>
+      </div>
+    );
+  }
+  if (event.kind !== 'message') {
+    return (
+      <div className="line" data-seq={event.seq}>
+        {eventLine(event, say)} · {time}
+      </div>
+    );
+  }
+  const theirs = event.from.role === 'visitor';
+  return (
+    <div
+      className={`bubble-row ${theirs ? 'theirs' : 'ours'} ${follows ? 'follows' : ''}`}
+      data-seq={event.seq}
+    >
+      {theirs &&
+        (follows ? (
+          <span className="face-gap" />
+        ) : (
+          <Face name={visitorName} size={30} anonymous={anonymous} />
+        ))}
+      <div className="bubble">
+        <Said content={event.content} />
+      </div>
+      <span className="meta">
+        {!theirs && !follows && event.from.name !== '' && <span>{event.from.name}</span>}
+        {time}
+        {mark !== undefined && (
+          <span className={mark}>
+            <CheckOutlined /> {say(mark)}
+          </span>
+        )}
+      </span>
+    </div>
+  );
+});
+
+interface PendingRowProps extends Pick<TranscriptProps, 'onRetry' | 'onDiscard'> {
+  entry: Outgoing;
+}
+
+function PendingRow({ entry, onRetry, onDiscard }: PendingRowProps): React.ReactElement {
+  const { say } = useSurroundings();
+  const note = entry.body.type === 'note';
+  return (
+    <div className={`bubble-row ours pending ${note ? 'note' : ''}`}>
+      <div className="bubble">
+        {entry.body.type === 'note' ? (
+          <p>{entry.body.text}</p>
+        ) : (
+          <Said content={entry.body.content} />
+        )}
+      </div>
+      {entry.failure === undefined ? (
+        <span className="meta">
+          <ClockCircleOutlined /> {say('sending')}
+        </span>
+      ) : (
+        <span className="meta failed" title={entry.failure.text}>
+          <ExclamationCircleOutlined /> {say('failed')}
+          <button
+            type="button"
+            onClick={() => {
+              onRetry(entry);
+            }}
+          >
+            {say('retry')}
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              onDiscard(entry);
+            }}
+          >
+            {say('discard')}
+          </button>
+        </span>
+      )}
+    </div>
+  );
+}
+
+function Said({ content }: { content: Content }): React.ReactElement {
+  const { say } = useSurroundings();
+  switch (content.kind) {
+    case 'text':
+      return <p>{splitLinks(content.text).map(linked)}</p>;
+    case 'image': {
+      const src = safeUrl(content.url, location.origin);
+      return src === undefined ? (
+        <p>{contentLine(content, say)}</p>
+      ) : (
+        <a href={src} target="_blank" rel="noopener noreferrer">
+          <img className="picture" src={src} alt={content.name ?? ''} loading="lazy" />
+        </a>
+      );
+    }
+    case 'file':
+      return (
+        <Tile url={content.url} title={content.name} line={say('file')} icon={<FileOutlined />} />
+      );
+    case 'card':
+      return <Tile url={content.url} title={content.title} line={content.text ?? ''} />;
+    case 'order':
+      return (
+        <Tile
+          url={content.url}
+          title={`${say('order')} ${content.number}`}
+          line={[content.title, content.amount].filter(Boolean).join(' · ')}
+        />
+      );
+  }
+}
+
+interface TileProps {
+  url: string | undefined;
+  title: string;
+  line: string;
+  icon?: React.ReactElement;
+}
+
+function Tile({ url, title, line, icon }: TileProps): React.ReactElement {
+  const href = url === undefined ? undefined : safeUrl(url, location.origin);
+  return (
+    <a className="tile" href={href} target="_blank" rel="noopener noreferrer">
+      {icon}
+      <span>
+        <b>{title}</b>
+        <small>{line}</small>
+      </span>
+    </a>
+  );
+}
+
+function linked(part: ReturnType<typeof splitLinks>[number], at: number): React.ReactNode {
+  if (!('href' in part)) return part.text;
+  return (
+    <a key={at} href={part.href} target="_blank" rel="noopener noreferrer">
+      {part.text}
+    </a>
+  );
+}

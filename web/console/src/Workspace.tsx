@@ -1,0 +1,142 @@
+/** The desk of one logged-in person: the rail, the list, the talk, the visitor; and the pages of an admin. */
+
+import { App, Spin } from 'antd';
+import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
+import { badgeTitle, chime, notify } from './alerts.ts';
+import type { Login } from './api.ts';
+import { DeskContext, useDesk, useSurroundings } from './context.ts';
+import { ConversationList } from './ConversationList.tsx';
+import type { Tab } from './ConversationList.tsx';
+import { Desk } from './desk.ts';
+import { Rail } from './Rail.tsx';
+import type { Page } from './Rail.tsx';
+import { Shortcuts, useShortcuts } from './Shortcuts.tsx';
+import { TalkPane } from './TalkPane.tsx';
+
+const Team = lazy(() => import('./Team.tsx'));
+const Integration = lazy(() => import('./Integration.tsx'));
+
+interface WorkspaceProps {
+  login: Login;
+  onLeave: (because: 'logout' | 'expired') => void;
+}
+
+export function Workspace({ login, onLeave }: WorkspaceProps): React.ReactElement {
+  const { preferences } = useSurroundings();
+  const [desk] = useState(
+    () =>
+      new Desk(login, () => {
+        onLeave('expired');
+      }),
+  );
+  useEffect(() => {
+    desk.start(preferences.presence, preferences.capacity);
+    return () => {
+      desk.stop();
+    };
+    // Later changes of presence go through the switch; only the first one is read here.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [desk]);
+  return (
+    <DeskContext value={desk}>
+      <Frame onLeave={onLeave} />
+    </DeskContext>
+  );
+}
+
+function pageOf(hash: string): Page {
+  const name = hash.replace(/^#\/?/, '');
+  return name === 'team' || name === 'integration' ? name : 'desk';
+}
+
+function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement {
+  const desk = useDesk();
+  const { say, preferences } = useSurroundings();
+  const { notification } = App.useApp();
+  const [page, setPage] = useState<Page>(() => pageOf(location.hash));
+  const [tab, setTab] = useState<Tab>('mine');
+  const [chosen, setChosen] = useState<string>();
+  const [help, setHelp] = useState(false);
+
+  useEffect(() => {
+    const follow = (): void => {
+      setPage(pageOf(location.hash));
+    };
+    addEventListener('hashchange', follow);
+    return () => {
+      removeEventListener('hashchange', follow);
+    };
+  }, []);
+
+  const choose = useCallback((id: string | undefined) => {
+    setChosen(id);
+    if (location.hash.length > 2) location.hash = '#/';
+  }, []);
+
+  useEffect(() => {
+    desk.alertWith((alert) => {
+      const looking = document.visibilityState === 'visible' && alert.conversation === chosen;
+      if (looking) return;
+      if (preferences.sound) chime();
+      if (preferences.notifications && document.visibilityState === 'hidden') {
+        notify(alert, say('newMessage', alert.name || say('visitor', '')), () => {
+          setTab('mine');
+          choose(alert.conversation);
+        });
+      }
+    });
+  }, [desk, chosen, preferences, say, choose]);
+
+  const unread = desk.unreadTotal();
+  useEffect(() => {
+    badgeTitle(unread);
+  }, [unread]);
+
+  const { notice } = desk.agent;
+  useEffect(() => {
+    if (notice === undefined) return;
+    notification.warning({ title: notice.text || notice.code, placement: 'top' });
+    desk.agent.clearNotice();
+  }, [notice, notification, desk]);
+
+  useShortcuts(desk, chosen, choose, () => {
+    setHelp(true);
+  });
+
+  return (
+    <div className="workspace" data-page={page} data-talk={chosen === undefined ? 'none' : 'open'}>
+      <Rail
+        page={page}
+        unread={unread}
+        onHelp={() => {
+          setHelp(true);
+        }}
+        onLogout={() => {
+          onLeave('logout');
+        }}
+      />
+      {page === 'desk' ? (
+        <>
+          <ConversationList tab={tab} onTab={setTab} chosen={chosen} onChoose={choose} />
+          <TalkPane
+            key={chosen ?? 'none'}
+            id={chosen}
+            onBack={() => {
+              setChosen(undefined);
+            }}
+          />
+        </>
+      ) : (
+        <Suspense fallback={<Spin className="page-wait" />}>
+          {page === 'team' ? <Team /> : <Integration />}
+        </Suspense>
+      )}
+      <Shortcuts
+        open={help}
+        onClose={() => {
+          setHelp(false);
+        }}
+      />
+    </div>
+  );
+}

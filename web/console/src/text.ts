@@ -1,0 +1,130 @@
+/** Turns times, people and contents into short words. Pure. */
+
+import type { Content, WireEvent } from '@ringdesk/client';
+import type { Summary } from './api.ts';
+import type { Language, Say } from './words.ts';
+
+const LOCALES: Record<Language, string> = { zh: 'zh-CN', en: 'en' };
+/** Enough colours that neighbours in a list differ; each readable under white. */
+const COLORS = [
+  '#0f766e',
+  '#1d4ed8',
+  '#7c3aed',
+  '#b45309',
+  '#be185d',
+  '#4d7c0f',
+  '#0369a1',
+  '#a21caf',
+];
+
+export function clock(at: string | number, language: Language): string {
+  return new Date(at).toLocaleTimeString(LOCALES[language], {
+    hour: '2-digit',
+    minute: '2-digit',
+    hour12: false,
+  });
+}
+
+export function dateAndClock(at: string, language: Language): string {
+  return new Date(at).toLocaleString(LOCALES[language], {
+    month: 'short',
+    day: 'numeric',
+    hour: '2-digit',
+    minute: '2-digit',
+    hour12: false,
+  });
+}
+
+export function dayKey(at: string): string {
+  return new Date(at).toDateString();
+}
+
+export function day(at: string, now: Date, say: Say, language: Language): string {
+  const then = new Date(at);
+  if (then.toDateString() === now.toDateString()) return say('today');
+  const before = new Date(now);
+  before.setDate(now.getDate() - 1);
+  if (then.toDateString() === before.toDateString()) return say('yesterday');
+  return then.toLocaleDateString(LOCALES[language], {
+    month: 'long',
+    day: 'numeric',
+    year: 'numeric',
+  });
+}
+
+/** How long a visitor has waited for an answer, in the largest whole unit. */
+export function waits(since_ms: number, now_ms: number, say: Say): string {
+  const minutes = Math.floor((now_ms - since_ms) / 60_000);
+  if (minutes < 1) return say('needsReply');
+  const time = minutes < 60 ? say('minutes', minutes) : say('hours', Math.floor(minutes / 60));
+  return say('needsAnswer', time);
+}
+
+/** The visitor's name, or what can be said of an anonymous one. */
+export function visitorName(summary: Summary | undefined, id: string, say: Say): string {
+  if (summary?.name) return summary.name;
+  const mark = (summary === undefined || summary.visitor === '' ? id : summary.visitor)
+    .replace(/[^\p{L}\p{N}]/gu, '')
+    .slice(-4);
+  return say('visitor', mark.toUpperCase());
+}
+
+/** One or two letters to stand for a name: the first of each word, or the last two Chinese characters. */
+export function initials(name: string): string {
+  const words = name.trim().split(/\s+/);
+  const first = words[0] ?? '';
+  if (/\p{Script=Han}/u.test(first)) return Array.from(first).slice(-2).join('');
+  const letters =
+    words.length > 1 ? first.slice(0, 1) + (words.at(-1) ?? '').slice(0, 1) : first.slice(0, 2);
+  return letters.toUpperCase();
+}
+
+/** The same colour for the same name, always. */
+export function colorOf(name: string): string {
+  let sum = 0;
+  for (const letter of name) sum = (sum * 31 + (letter.codePointAt(0) ?? 0)) >>> 0;
+  return COLORS[sum % COLORS.length] ?? '#0f766e';
+}
+
+export function contentLine(content: Content, say: Say): string {
+  switch (content.kind) {
+    case 'text':
+      return content.text;
+    case 'image':
+      return `[${say('image')}] ${content.name ?? ''}`;
+    case 'file':
+      return `[${say('file')}] ${content.name}`;
+    case 'card':
+      return content.title;
+    case 'order':
+      return `${say('order')} ${content.number}`;
+  }
+}
+
+/** What happened, for events that nobody said. */
+export function eventLine(event: WireEvent, say: Say): string {
+  switch (event.kind) {
+    case 'assigned':
+      return event.content.agent === null
+        ? say('evUnassigned')
+        : say('evAssigned', event.content.agent);
+    case 'queue':
+      return say('evQueue', event.content.place, event.content.waiting);
+    case 'transferred':
+      return say('evTransferred', event.content.from, event.content.to);
+    case 'closed':
+      return say(
+        ({ visitor: 'evClosedVisitor', agent: 'evClosedAgent', system: 'evClosedSystem' } as const)[
+          event.content.by
+        ],
+      );
+    case 'rating': {
+      const { score, text } = event.content;
+      const stars = '★'.repeat(score) + '☆'.repeat(5 - score);
+      return say('evRating', text ? `${stars} “${text}”` : stars);
+    }
+    case 'message':
+    case 'note':
+      return '';
+  }
+}
