@@ -41,8 +41,7 @@ impl DataDirectory {
     /// Makes the directory if it is missing, and locks it.
     pub fn open(path: &Path) -> Result<Self, RecoveryError> {
         let failed = |error| RecoveryError::Disk { path: path.to_owned(), error };
-        fs::create_dir_all(path.join("journal")).map_err(failed)?;
-        sync_directory(path).map_err(failed)?;
+        make_directory(&path.join("journal")).map_err(failed)?;
         let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
         let lock = lock.map_err(failed)?;
         match lock.try_lock() {
@@ -61,6 +60,20 @@ impl DataDirectory {
     pub fn database(&self) -> PathBuf {
         self.path.join("ringdesk.db")
     }
+}
+
+/// Makes the directory and all above it that are missing, so that they survive power loss.
+fn make_directory(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let above = match path.parent() {
+        Some(above) if above != Path::new("") => above,
+        Some(_) | None => Path::new("."),
+    };
+    make_directory(above)?;
+    fs::create_dir(path)?;
+    sync_directory(above)
 }
 
 /// What shards go on with.

@@ -104,3 +104,31 @@ impl BlockBuffer {
         &mut self.bytes[self.begin..self.begin + length]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_they_are_written_and_others_are_not_ours() {
+        for (name, text) in [
+            (SegmentName::Segment { stream: 3, segment: 17 }, "03-00000017.seg"),
+            (SegmentName::Segment { stream: 123, segment: u32::MAX }, "123-4294967295.seg"),
+            (SegmentName::Free(4), "free-00000004.seg"),
+        ] {
+            assert_eq!((name.file_name().as_str(), SegmentName::parse(text)), (text, Some(name)));
+        }
+        for text in ["", "03-00000017", "03-.seg", "-1.seg", "free-x.seg", "3.seg", "03-4294967296.seg"] {
+            assert_eq!(SegmentName::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_block_buffer_begins_at_a_block() {
+        for _ in 0..8 {
+            let mut buffer = BlockBuffer::new(3 * BLOCK_BYTES);
+            assert_eq!(buffer.bytes().len(), 3 * BLOCK_BYTES);
+            assert_eq!(buffer.bytes().as_ptr().align_offset(BLOCK_BYTES), 0);
+        }
+    }
+}
