@@ -22,14 +22,11 @@ pub const AGENT_LEASE_MS: (u32, u32) = (1_000, 120_000);
 pub const AGENT_CAPACITY: (u16, u16) = (1, 256);
 /// Shortest and longest silence that a client may be told to keep.
 pub const HEARTBEAT_MS: (u32, u32) = (5_000, 300_000);
-/// Longest greeting in bytes.
-pub const GREETING_BYTES_MAX: usize = 2 * 1024;
 /// Longest configuration file in bytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Where everything is kept when nobody says otherwise.
 pub const DATA_DEFAULT: &str = "./data";
 
-const _: () = assert!(GREETING_BYTES_MAX <= codec::message::TEXT_BYTES_MAX);
 const _: () = assert!(AGENT_LEASE_MS.0 < AGENT_LEASE_MS.1 && HEARTBEAT_MS.0 < HEARTBEAT_MS.1);
 
 /// How log lines look.
@@ -56,8 +53,6 @@ pub struct Config {
     pub backend: BackendChoice,
     /// How log lines look.
     pub log_format: LogFormat,
-    /// What every new visitor is told first; `None`: nothing.
-    pub greeting: Option<String>,
     /// How long an agent's presence outlives its connection.
     pub agent_lease_ms: u32,
     /// Conversations at once for an agent who has not said.
@@ -143,7 +138,6 @@ fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
         shards: take(layers, &settings::SHARDS, |text| number(text, 1, SHARDS_MAX), &mut errors),
         backend: take(layers, &settings::BACKEND, backend, &mut errors).unwrap_or(BackendChoice::Auto),
         log_format: take(layers, &settings::LOG_FORMAT, log_format, &mut errors).unwrap_or(LogFormat::Text),
-        greeting: take(layers, &settings::GREETING, greeting, &mut errors).flatten(),
         agent_lease_ms: take(layers, &settings::AGENT_LEASE_MS, in_range(AGENT_LEASE_MS), &mut errors)
             .unwrap_or_default(),
         agent_capacity: take(layers, &settings::AGENT_CAPACITY, in_range(AGENT_CAPACITY), &mut errors)
@@ -207,12 +201,6 @@ fn log_format(text: &str) -> Option<LogFormat> {
         "json" => Some(LogFormat::Json),
         _ => None,
     }
-}
-
-/// An empty greeting is how a file's greeting is switched off by a flag.
-fn greeting(text: &str) -> Option<Option<String>> {
-    let text = text.trim();
-    (text.len() <= GREETING_BYTES_MAX).then(|| (!text.is_empty()).then(|| text.to_owned()))
 }
 
 fn public_url(text: &str) -> Option<String> {

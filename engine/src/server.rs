@@ -183,7 +183,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
 
     let first = endings.recv().expect("the crew keeps a sender");
     if let Ended::Shard(index, result) = first {
-        return Err(result.err().map_or(ServeError::Panicked(index), |error| ServeError::Shard(index, error)));
+        return Err(result
+            .err()
+            .map_or(ServeError::Panicked(index), |error| ServeError::Shard(index, error)));
     }
     tracing::info!("stopping: clients are told to come back; a second signal ends at once");
     pool.set_ready(false);
@@ -336,12 +338,7 @@ async fn signal() -> io::Result<()> {
 }
 
 /// What a person sees first: where to go next.
-fn banner(
-    config: &Config,
-    metrics: SocketAddr,
-    reason: &str,
-    setup: Option<&SetupToken>,
-) -> String {
+fn banner(config: &Config, metrics: SocketAddr, reason: &str, setup: Option<&SetupToken>) -> String {
     let (url, listen) = (config.public_url(), config.listen);
     let setup = setup.map_or_else(String::new, |token| {
         format!("  First administrator, once: {}\n", pool::setup_link(&url, token))

@@ -45,7 +45,7 @@ pub enum Event<'a> {
         /// What arrived, at least one byte.
         bytes: &'a mut [u8],
     },
-    /// The outbox became empty after [`Reactor::send`] had filled it past half its limit.
+    /// The outbox became empty after it had held at least [`crate::DRAINED_ABOVE_BYTES`].
     Drained {
         /// Whose.
         connection: ConnectionId,

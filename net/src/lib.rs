@@ -52,6 +52,6 @@ pub use cpu::allowed_cpus;
 pub use doorbell::Waker;
 pub use event::{CloseReason, Event};
 pub use fabric::{Fabric, Port, fabric};
-pub use limits::{Capacity, Limits};
+pub use limits::{Capacity, DRAINED_ABOVE_BYTES, Limits};
 pub use reactor::Reactor;
 pub use types::{Backend, BackendChoice, ConnectionId, FileId, SendError, Stats, Time};

@@ -13,6 +13,9 @@ pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 pub(crate) const BACKLOG: i32 = 16_384;
 /// Connections accepted in one turn, so that a storm of them does not starve those that exist.
 pub(crate) const ACCEPTS_PER_TURN_MAX: usize = 256;
+/// An outbox that held so many bytes is reported by [`crate::Event::Drained`] when it is empty: below it,
+/// nobody paces what is sent.
+pub const DRAINED_ABOVE_BYTES: usize = 16 * 1024;
 /// Outbox buffers kept for reuse by each reactor.
 pub(crate) const OUTBOXES_POOLED_MAX: usize = 1_024;
 /// An outbox buffer that grew past this many bytes is freed and not kept.

@@ -3,7 +3,7 @@
 
 use crate::{
     SendError,
-    limits::{OUTBOX_POOLED_BYTES_MAX, OUTBOXES_POOLED_MAX},
+    limits::{DRAINED_ABOVE_BYTES, OUTBOX_POOLED_BYTES_MAX, OUTBOXES_POOLED_MAX},
 };
 
 /// Exists only while something is on its way, so an idle connection has none.
@@ -15,8 +15,8 @@ pub(crate) struct Outbox {
     taken: usize,
     /// Queued behind it.
     queued: Vec<u8>,
-    /// Filled past half its limit since it was last empty.
-    past_half: bool,
+    /// Held at least [`DRAINED_ABOVE_BYTES`] since it was last empty.
+    was_large: bool,
 }
 
 impl Outbox {
@@ -31,7 +31,7 @@ impl Outbox {
         if len > bytes_max {
             return Err(SendError::Full);
         }
-        self.past_half |= len > bytes_max / 2;
+        self.was_large |= len >= DRAINED_ABOVE_BYTES;
         self.queued.extend_from_slice(bytes);
         Ok(())
     }
@@ -52,9 +52,9 @@ impl Outbox {
         assert!(self.taken <= self.leaving.len(), "the kernel takes no more than it was given");
     }
 
-    /// Whether it was past half its limit since it was last empty.
-    pub(crate) fn was_past_half(&self) -> bool {
-        self.past_half
+    /// Whether it held at least [`DRAINED_ABOVE_BYTES`] since it was last empty.
+    pub(crate) fn was_large(&self) -> bool {
+        self.was_large
     }
 
     /// Drops what the kernel was not given. The chunk under way stays in place.
@@ -84,7 +84,7 @@ impl Outboxes {
         outbox.leaving.clear();
         outbox.queued.clear();
         outbox.taken = 0;
-        outbox.past_half = false;
+        outbox.was_large = false;
         self.pool.push(outbox);
     }
 }
@@ -120,18 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn half_full_is_remembered_until_reuse() {
+    fn a_large_fill_is_remembered_until_reuse() {
         let mut outbox = Box::<Outbox>::default();
-        outbox.queue(&[0; 5], 10).expect("fits");
-        assert!(!outbox.was_past_half(), "exactly half is not past it");
-        outbox.queue(&[0; 1], 10).expect("fits");
+        outbox.queue(&[0; DRAINED_ABOVE_BYTES - 1], usize::MAX).expect("fits");
+        assert!(!outbox.was_large());
+        outbox.queue(&[0; 1], usize::MAX).expect("fits");
         let bytes = outbox.chunk().len();
         outbox.advance(bytes);
-        assert!(outbox.was_past_half());
+        assert!(outbox.was_large());
         let mut pool = Outboxes::default();
         pool.give_back(outbox);
         let again = pool.take();
-        assert!(!again.was_past_half() && again.len() == 0);
+        assert!(!again.was_large() && again.len() == 0);
     }
 
     #[test]

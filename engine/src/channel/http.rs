@@ -114,6 +114,9 @@ impl HttpConnection {
         };
         let path = head.target.split('?').next().unwrap_or_default();
         if path == WEBSOCKET_PATH {
+            if !websocket::wants_upgrade(&head) {
+                return Ok(Some(refuse_upgrade(426, "this path speaks WebSocket; ask for an upgrade")));
+            }
             let mut response = Vec::new();
             return Ok(Some(match websocket::accept_upgrade(&head, SUBPROTOCOL, &mut response) {
                 Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used) },

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -17,6 +17,8 @@ use crate::{
         secrets::{SecretError, Secrets},
     },
     pool::records::DATABASE_FILE,
+    recovery,
+    server::{self, ServeError},
 };
 
 /// Why a command that was understood did not come about.
@@ -38,8 +40,12 @@ pub(super) enum CommandError {
     NameTaken(AccountName),
     /// There is none.
     NoSuchAccount(AccountName),
-    /// The part of the program that does it has not come yet.
-    NotInThisBuild(&'static str),
+    /// The server does not start, or had to end.
+    Serve(ServeError),
+    /// The journal cannot be examined.
+    Examine(PathBuf, io::Error),
+    /// The journal is damaged, as printed.
+    Damaged(PathBuf),
 }
 
 impl fmt::Display for CommandError {
@@ -57,17 +63,25 @@ impl fmt::Display for CommandError {
                 write!(f, "an account has the name {name} already; choose another, or use agent set-password")
             }
             Self::NoSuchAccount(name) => write!(f, "no account has the name {name}; see agent list"),
-            Self::NotInThisBuild(what) => write!(f, "{what} is not in this build"),
+            Self::Serve(error) => error.fmt(f),
+            Self::Examine(data, error) => {
+                write!(f, "cannot examine {}: {error}; name the data folder with --data", data.display())
+            }
+            Self::Damaged(data) => write!(
+                f,
+                "the journal in {} is damaged; keep a copy of the folder, then restore the last backup",
+                data.display()
+            ),
         }
     }
 }
 
 pub(super) fn execute(command: Command) -> Result<(), CommandError> {
     match command {
-        Command::Serve(_) => Err(CommandError::NotInThisBuild("serve")),
+        Command::Serve(config) => server::serve(*config).map_err(CommandError::Serve),
         Command::Agent(data, command) => agent(&data, command),
         Command::VisitorToken { data, visitor } => visitor_token(&data, visitor),
-        Command::Doctor(_) => Err(CommandError::NotInThisBuild("doctor")),
+        Command::Doctor(data) => examine(&data),
     }
 }
 
@@ -128,6 +142,13 @@ fn read_password() -> Result<Password, CommandError> {
         }
     }
     Password::new(text).map_err(CommandError::Password)
+}
+
+/// Prints what is in the journal.
+fn examine(data: &Path) -> Result<(), CommandError> {
+    let report = recovery::doctor(data).map_err(|error| CommandError::Examine(data.to_owned(), error))?;
+    print(report.to_string().trim_end())?;
+    if report.is_damaged() { Err(CommandError::Damaged(data.to_owned())) } else { Ok(()) }
 }
 
 fn visitor_token(data: &Path, visitor: VisitorTokenArguments) -> Result<(), CommandError> {

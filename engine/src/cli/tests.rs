@@ -19,7 +19,7 @@ fn told(line: &str) -> (String, bool) {
 #[test]
 fn serve_takes_every_setting_as_a_flag() {
     let line = "ringdesk serve --listen 127.0.0.1:1 --metrics 127.0.0.1:2 --data d --shards 2 --backend \
-                modern --log-format json --greeting hi --agent-lease-ms 2000 --agent-capacity 3 \
+                modern --log-format json --agent-lease-ms 2000 --agent-capacity 3 \
                 --heartbeat-ms 9000 --public-url http://a";
     let Ok(Command::Serve(config)) = parsed(line) else { panic!("not a serve") };
     assert_eq!(config.listen.port(), 1);

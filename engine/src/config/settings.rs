@@ -90,14 +90,6 @@ pub static LOG_FORMAT: Setting = Setting {
     default: "text",
     limit: "text or json",
 };
-/// `--greeting`.
-pub static GREETING: Setting = Setting {
-    name: "greeting",
-    value_name: "TEXT",
-    help: "What a new visitor is told first [default: nothing]",
-    default: "",
-    limit: "a text of at most 2048 bytes; shorten it, or leave it empty for no greeting",
-};
 /// `--agent-lease-ms`.
 pub static AGENT_LEASE_MS: Setting = Setting {
     name: "agent-lease-ms",
@@ -132,14 +124,13 @@ pub static PUBLIC_URL: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 11] = [
+pub static SETTINGS: [&Setting; 10] = [
     &LISTEN,
     &METRICS,
     &DATA,
     &SHARDS,
     &BACKEND,
     &LOG_FORMAT,
-    &GREETING,
     &AGENT_LEASE_MS,
     &AGENT_CAPACITY,
     &HEARTBEAT_MS,

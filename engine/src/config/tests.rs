@@ -30,7 +30,6 @@ fn nothing_said_gives_the_defaults() {
             shards: None,
             backend: BackendChoice::Auto,
             log_format: LogFormat::Text,
-            greeting: None,
             agent_lease_ms: 10_000,
             agent_capacity: 8,
             heartbeat_ms: 30_000,
@@ -61,7 +60,6 @@ fn good_values_are_taken() {
             ("data", "/var/lib/ringdesk"),
             ("shards", "256"),
             ("backend", "epoll"),
-            ("greeting", " 你好 "),
             ("agent-lease-ms", "1000"),
             ("agent-capacity", "256"),
             ("public-url", "https://desk.example.com/"),
@@ -71,14 +69,12 @@ fn good_values_are_taken() {
     )
     .expect("valid");
     assert_eq!(config.backend, BackendChoice::Exactly(Backend::Epoll));
-    assert_eq!(config.greeting.as_deref(), Some("你好"));
     assert_eq!(config.public_url(), "https://desk.example.com");
     assert_eq!((config.shards, config.agent_lease_ms, config.agent_capacity), (Some(256), 1_000, 256));
 }
 
 #[test]
 fn each_bad_value_names_itself_its_limit_and_the_cure() {
-    let long = "x".repeat(GREETING_BYTES_MAX + 1);
     let cases: &[(&'static str, &str, &str)] = &[
         ("listen", "8080", "an IP address and a port"),
         ("listen", "127.0.0.1:70000", "from 0 to 65535"),
@@ -94,7 +90,6 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         ("backend", "uring", "auto, modern, basic or epoll"),
         ("backend", "basic", "this build has modern and epoll, basic comes later"),
         ("log-format", "xml", "text or json"),
-        ("greeting", &long, "at most 2048 bytes"),
         ("agent-lease-ms", "999", "from 1000 to 120000"),
         ("agent-lease-ms", "120001", "from 1000 to 120000"),
         ("agent-capacity", "0", "from 1 to 256"),

@@ -95,8 +95,14 @@ pub enum Role {
 
 impl Phase {
     /// Every phase, in the order of their numbers.
-    pub const ALL: [Self; 6] =
-        [Self::Greeting, Self::WaitingUserInput, Self::Queued, Self::Answered, Self::Unanswered, Self::Closed];
+    pub const ALL: [Self; 6] = [
+        Self::Greeting,
+        Self::WaitingUserInput,
+        Self::Queued,
+        Self::Answered,
+        Self::Unanswered,
+        Self::Closed,
+    ];
 }
 
 /// Where a conversation stands; the numbers are the journal's.

@@ -250,7 +250,7 @@ impl EpollReactor {
         while let Some(outbox) = &mut connection.outbox {
             let chunk = outbox.chunk();
             if chunk.is_empty() {
-                if outbox.was_past_half() && connection.phase == Phase::Open {
+                if outbox.was_large() && connection.phase == Phase::Open {
                     self.notices.push(Notice::Drained(id));
                 }
                 self.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));

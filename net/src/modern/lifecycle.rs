@@ -83,7 +83,7 @@ impl ModernReactor {
                 // which this operation's completion makes it.
                 return unsafe { self.submit(Operation::Send, id, entry) };
             }
-            if outbox.was_past_half() && connection.phase == Phase::Open {
+            if outbox.was_large() && connection.phase == Phase::Open {
                 self.notices.push(Notice::Drained(id));
             }
             self.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
