@@ -9,7 +9,7 @@ use std::{
 
 use io_uring::{Submitter, types::BufRingEntry};
 
-use super::memory::Pages;
+use super::{memory::Pages, ring::patiently};
 
 /// The only group of buffers on the ring.
 pub(super) const GROUP: u16 = 0;
@@ -36,7 +36,7 @@ impl ReceiveBuffers {
         let address = ring.start().as_ptr().expose_provenance() as u64;
         // SAFETY: `ring` is a mapping of `count` entries, page-aligned and zero, and it stays until after
         // the io_uring is gone or idle: the reactor owns both and drops its pages last, or leaks them.
-        unsafe { submitter.register_buf_ring_with_flags(address, count, GROUP, 0) }?;
+        patiently(|| unsafe { submitter.register_buf_ring_with_flags(address, count, GROUP, 0) })?;
         let mut buffers = Self { ring, memory, count, bytes, tail: 0, out: count };
         for id in 0..count {
             buffers.give_back(id);

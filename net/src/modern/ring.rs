@@ -91,14 +91,27 @@ pub(crate) fn submissions_for(shards: usize, locked_bytes: u64) -> u32 {
     1 << fit.ilog2()
 }
 
+/// Does what needs locked memory, and tries again for a while if there is none.
+pub(super) fn patiently<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut pauses = 0;
+    loop {
+        match make() {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && pauses < MEMORY_PAUSES_MAX => {
+                pauses += 1;
+                std::thread::sleep(MEMORY_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
 /// Makes the best ring that kernel and memory allow.
 fn build_best(mut submissions: u32) -> io::Result<IoUring> {
-    let mut pauses = 0;
     let mut generations = GENERATIONS.into_iter();
     let mut generation = Generation::WithoutArray;
     generations.next();
     loop {
-        let error = match build(generation, submissions) {
+        let error = match patiently(|| build(generation, submissions)) {
             Ok(ring) => return Ok(ring),
             Err(error) => error,
         };
@@ -107,10 +120,6 @@ fn build_best(mut submissions: u32) -> io::Result<IoUring> {
                 Some(older) => generation = older,
                 None => return Err(error),
             },
-            Some(libc::ENOMEM) if pauses < MEMORY_PAUSES_MAX => {
-                pauses += 1;
-                std::thread::sleep(MEMORY_PAUSE);
-            }
             Some(libc::ENOMEM) if submissions > SUBMISSIONS_MIN => {
                 submissions /= 2;
                 tracing::warn!(
