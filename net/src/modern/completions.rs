@@ -106,6 +106,10 @@ impl ModernReactor {
             self.buffers.give_back(buffer);
         }
         if cqueue::more(completion.flags()) {
+            if !connection.rechecked {
+                connection.rechecked = true;
+                self.recheck_deadlines.set(time.monotonic_us, id);
+            }
             return;
         }
         connection.receiving = false;

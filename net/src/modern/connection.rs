@@ -62,6 +62,8 @@ pub(super) struct Connection {
     pub receiving: bool,
     /// It is to be cancelled, and the cancel was submitted.
     pub cancelled: bool,
+    /// Its receive is to be armed anew after a while.
+    pub rechecked: bool,
     /// It waits for receive buffers.
     pub starved: bool,
     /// A send is under way.
@@ -90,6 +92,7 @@ impl Connection {
             operations: 0,
             receiving: false,
             cancelled: false,
+            rechecked: false,
             starved: false,
             sending: false,
             broken: false,

@@ -64,6 +64,18 @@ impl ModernReactor {
         unsafe { self.submit(Operation::Receive, id, entry) }
     }
 
+    /// Cancels an armed receive, which arms it anew: that looks at the socket first, so it finds an end for
+    /// which the kernel did not wake the receive that was armed.
+    fn rearm_receive(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        if connection.receiving && connection.receives() {
+            let receive = CancelBuilder::user_data(pack(Operation::Receive, id));
+            let entry = opcode::AsyncCancel2::new(receive).build();
+            // SAFETY: a cancel points to no memory.
+            unsafe { self.submit(Operation::Cancel, id, entry) }
+        }
+    }
+
     /// Sends what is queued, unless a send is under way.
     pub(super) fn flush(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -142,7 +154,7 @@ impl ModernReactor {
                     self.outboxes.give_back(outbox);
                 }
                 // Makes the end certain to be found even where the error was already taken by this send.
-                self.submit_shutdown(id, libc::SHUT_RDWR);
+                self.rearm_receive(id);
             }
             _ => self.failed(id, number),
         }
@@ -305,6 +317,12 @@ impl ModernReactor {
         }
         while let Some(id) = self.linger_deadlines.passed(time.monotonic_us) {
             self.expire_in(id, Phase::Lingering);
+        }
+        while let Some(id) = self.recheck_deadlines.passed(time.monotonic_us) {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.rechecked = false;
+                self.rearm_receive(id);
+            }
         }
         if self.accept_again_us.is_some_and(|at_us| at_us <= time.monotonic_us) {
             self.accept_again();

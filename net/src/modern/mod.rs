@@ -50,7 +50,7 @@ use crate::{
     Backend, CloseReason, ConnectionId, Event, FileId, Reactor, SendError, Stats, Time, clock,
     deadlines::Deadlines,
     fabric::{ShardEnd, Shared},
-    limits::{ACCEPT_PAUSE_MS, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits},
+    limits::{ACCEPT_PAUSE_MS, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits, RECHECK_MS},
     notice::{Notice, Notices},
     outbox::Outboxes,
     slots::Slots,
@@ -91,6 +91,8 @@ pub(crate) struct ModernReactor {
     early: Vec<ConnectionId>,
     flush_deadlines: Deadlines,
     linger_deadlines: Deadlines,
+    /// When to arm a receive anew, to find a reset that the kernel did not report.
+    recheck_deadlines: Deadlines,
     notices: Notices,
     /// The last turn had something to do.
     busy: bool,
@@ -137,6 +139,7 @@ impl ModernReactor {
             early: Vec::new(),
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
             linger_deadlines: Deadlines::new(CLOSE_LINGER_MS_MAX),
+            recheck_deadlines: Deadlines::new(RECHECK_MS),
             notices: Notices::default(),
             busy: false,
             stats: Stats::default(),
@@ -267,7 +270,12 @@ impl ModernReactor {
     /// How long the kernel may keep us: until the caller's wish or the next deadline of our own.
     fn shorten(&self, wait: Duration, now: Time) -> Duration {
         let wait = if self.early.is_empty() { wait } else { wait.min(RETRY) };
-        let next = [self.flush_deadlines.next_us(), self.linger_deadlines.next_us(), self.accept_again_us];
+        let next = [
+            self.flush_deadlines.next_us(),
+            self.linger_deadlines.next_us(),
+            self.recheck_deadlines.next_us(),
+            self.accept_again_us,
+        ];
         let next_us = next.into_iter().flatten().min();
         next_us.map_or(wait, |at_us| wait.min(Duration::from_micros(at_us.saturating_sub(now.monotonic_us))))
     }
