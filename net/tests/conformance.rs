@@ -40,6 +40,7 @@ suite! {
     a_full_outbox_refuses_and_says_when_it_drained,
     a_peer_that_closes_is_reported_after_its_bytes,
     a_peer_that_resets_is_reported,
+    a_reset_right_behind_bytes_is_reported,
     close_sends_what_is_queued_first,
     close_ends_although_the_peer_reads_nothing,
     abort_ends_at_once_and_says_why,
@@ -277,6 +278,22 @@ fn a_peer_that_resets_is_reported(backend: Backend) {
     socket2::SockRef::from(&peer).set_linger(Some(Duration::ZERO)).expect("a socket option");
     drop(peer);
     assert_eq!(shard.closed(id), CloseReason::Peer);
+    shard.quiet();
+}
+
+/// Linux 6.18 wakes a multishot receive once for the bytes and the reset, and it takes only the bytes.
+fn a_reset_right_behind_bytes_is_reported(backend: Backend) {
+    let (mut shard, address) = Shard::listening(backend);
+    let mut peers: Vec<_> = (0..30).map(|_| stream(address)).collect();
+    let ids: Vec<_> = peers.iter().map(|_| shard.accepted()).collect();
+    for peer in &mut peers {
+        peer.write_all(&pattern(3_000, 1)).expect("it is open");
+        socket2::SockRef::from(&*peer).set_linger(Some(Duration::ZERO)).expect("a socket option");
+    }
+    drop(peers);
+    for id in ids {
+        assert_eq!(shard.closed(id), CloseReason::Peer);
+    }
     shard.quiet();
 }
 

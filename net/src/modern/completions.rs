@@ -105,11 +105,11 @@ impl ModernReactor {
             }
             self.buffers.give_back(buffer);
         }
+        if !connection.rechecked && result != -libc::ECANCELED {
+            connection.rechecked = true;
+            self.recheck_deadlines.set(time.monotonic_us, id);
+        }
         if cqueue::more(completion.flags()) {
-            if !connection.rechecked {
-                connection.rechecked = true;
-                self.recheck_deadlines.set(time.monotonic_us, id);
-            }
             return;
         }
         connection.receiving = false;
