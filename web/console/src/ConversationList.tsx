@@ -293,8 +293,8 @@ function Rows({ rows, chosen, onChoose, empty }: RowsProps): React.ReactElement 
           anonymous={summary.name === ''}
           vip={summary.vip}
           active={summary.id === chosen}
-          time={dateAndClock(summary.last_at, language)}
-          preview={summary.preview}
+          time={summary.last_at === undefined ? '' : dateAndClock(summary.last_at, language)}
+          preview={summary.preview ?? ''}
           onChoose={(id) => {
             desk.learn(summary);
             onChoose(id);

@@ -22,6 +22,7 @@ export function Details({ id, name, summary, events }: DetailsProps): React.Reac
   const state =
     phase === 'closed' ? say('closed') : say(talk.agent || summary?.agent ? 'serving' : 'waiting');
   const page = summary?.page ? safeUrl(summary.page) : undefined;
+  const begun = summary?.opened_at ?? events[0]?.at;
   const count = Math.max(summary?.seq ?? 0, events.at(-1)?.seq ?? 0);
   const rows = [
     { label: say('visitorId'), value: <Copyable text={summary?.visitor ?? ''} /> },
@@ -40,7 +41,7 @@ export function Details({ id, name, summary, events }: DetailsProps): React.Reac
     },
     {
       label: say('started'),
-      value: summary === undefined ? '–' : dateAndClock(summary.opened_at, language),
+      value: begun === undefined ? '–' : dateAndClock(begun, language),
     },
     { label: say('events'), value: String(count) },
     { label: say('conversation'), value: <Copyable text={id} /> },

@@ -22,9 +22,10 @@ export interface Summary {
   seq: number;
   phase: string;
   agent: string | null;
-  opened_at: string;
-  last_at: string;
-  preview: string;
+  /** Lists say these; a single conversation's answer need not. */
+  opened_at?: string;
+  last_at?: string;
+  preview?: string;
 }
 
 export interface Account {

@@ -13,10 +13,10 @@ test('visitors see their place in line until an agent is ready', async ({ browse
   await second.openChat();
   await second.write('I was second');
   await expect(second.page.getByText('You are number 2 in line')).toBeVisible();
-  await agent.page.getByText('Waiting', { exact: true }).click();
+  await agent.tab(/Waiting/);
   await expect(agent.rows).toHaveCount(2);
 
-  await agent.page.getByText('Mine', { exact: true }).click();
+  await agent.tab(/Mine/);
   await agent.ready();
   await expect(agent.rows).toHaveCount(2);
   await expect(first.page.getByText('You are talking with mia')).toBeVisible();
@@ -73,7 +73,7 @@ test('a conversation is transferred, noted, closed and rated', async ({ browser,
   await customer.page.getByRole('button', { name: 'Send rating' }).click();
   await expect(customer.page.getByText('Thank you for your rating!')).toBeVisible();
 
-  await leo.page.getByText('Closed', { exact: true }).click();
+  await leo.tab(/Closed/);
   await leo.open('a new one is on its way');
   await expect(leo.page.locator('.log')).toContainText('★★★★☆');
 

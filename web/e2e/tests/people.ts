@@ -76,6 +76,10 @@ export class AgentSeat {
     return this.page.locator('.list .row');
   }
 
+  async tab(label: RegExp): Promise<void> {
+    await this.page.locator('.tabs .ant-segmented-item', { hasText: label }).click();
+  }
+
   async open(text: string): Promise<void> {
     await this.rows.filter({ hasText: text }).first().click();
     await expect(this.page.locator('.talk .composer, .talk .read-only')).toBeVisible();
