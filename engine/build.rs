@@ -41,10 +41,14 @@ fn main() -> io::Result<()> {
     write_table(&out, &assets)
 }
 
-/// All files below, except the compressed siblings: those are made here, for every file alike.
+/// All files below, except the compressed siblings: those are made here, for every file alike; and except
+/// hidden ones, which are notes of the build.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
+        if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
+            continue;
+        }
         if path.is_dir() {
             collect(&path, files)?;
         } else if path.extension().is_none_or(|extension| extension != "gz") {

@@ -146,3 +146,7 @@ async fn serve(listener: TcpListener, api: Api, metrics: Metrics) {
         tracing::error!(%error, "the metrics port is closed; restart to open it again");
     }
 }
+
+#[cfg(test)]
+#[path = "pool/tests.rs"]
+mod tests;

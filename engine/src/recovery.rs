@@ -58,7 +58,7 @@ impl DataDirectory {
 
     /// Where the database is.
     pub fn database(&self) -> PathBuf {
-        self.path.join("ringdesk.db")
+        self.path.join(crate::pool::records::DATABASE_FILE)
     }
 }
 
