@@ -6,7 +6,7 @@ import globals from 'globals';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', '**/node_modules', 'e2e/test-results', 'e2e/fake-server.mjs'] },
+  { ignores: ['dist', '**/node_modules', 'e2e/test-results'] },
   js.configs.recommended,
   {
     files: ['**/*.{ts,tsx}'],

@@ -26,8 +26,8 @@ interface ListProps {
 export function ConversationList({ tab, onTab, chosen, onChoose }: ListProps): React.ReactElement {
   const desk = useDesk();
   const { say } = useSurroundings();
-  const waiting = useWaiting(tab === 'waiting');
   const mine = desk.mine();
+  const waiting = useWaiting(tab === 'waiting', mine.length);
   const label = (word: Tab, count: number, alarming: boolean): React.ReactElement => (
     <span className="tab-label">
       {say(word)}
@@ -128,8 +128,11 @@ function PresenceBar(): React.ReactElement {
   );
 }
 
-/** The conversations that wait for anybody; `undefined` until they were asked for. */
-function useWaiting(looking: boolean): Summary[] | undefined {
+/**
+ * The conversations that wait for anybody; `undefined` until they were asked for. Asked again at once when the
+ * number of our own changes: then one has probably come out of the queue.
+ */
+function useWaiting(looking: boolean, mine: number): Summary[] | undefined {
   const desk = useDesk();
   const [rows, setRows] = useState<Summary[]>();
   useEffect(() => {
@@ -148,7 +151,7 @@ function useWaiting(looking: boolean): Summary[] | undefined {
       stopped = true;
       clearInterval(timer);
     };
-  }, [desk, looking]);
+  }, [desk, looking, mine]);
   return rows;
 }
 

@@ -14,6 +14,9 @@ import { Face } from './Face.tsx';
 import type { Preferences } from './memory.ts';
 import type { Language } from './words.ts';
 
+/** As in the style sheet: there the rail lies at the bottom. */
+const PHONE = '(max-width: 760px)';
+
 export type Page = 'desk' | 'team' | 'integration';
 
 interface RailProps {
@@ -66,7 +69,7 @@ export function Rail({ page, unread, onHelp, onLogout }: RailProps): React.React
       </Tooltip>
       <Popover
         trigger="click"
-        placement="rightBottom"
+        placement={matchMedia(PHONE).matches ? 'topRight' : 'rightBottom'}
         content={<OwnMenu onLogout={onLogout} />}
         arrow={false}
       >
