@@ -120,6 +120,40 @@ impl Measures {
     }
 }
 
+/// What the line of each second tells: little, so that it costs the measured threads little.
+#[derive(Clone, Debug)]
+pub struct Glance {
+    delivery: Histogram<u64>,
+    lag: Histogram<u64>,
+}
+
+impl Default for Glance {
+    fn default() -> Self {
+        Self { delivery: empty(), lag: empty() }
+    }
+}
+
+impl Glance {
+    /// Takes in what a thread measured.
+    pub fn add(&mut self, measures: &Measures) {
+        let same = "both have the same bounds";
+        for class in &measures.paths[Path::VisitorAgent as usize] {
+            self.delivery.add(class).expect(same);
+        }
+        self.lag.add(&measures.lag).expect(same);
+    }
+
+    /// Visitors' messages to agents, of both classes.
+    pub fn delivery(&self) -> Summary {
+        Summary::of(&self.delivery)
+    }
+
+    /// How late the generator was.
+    pub fn lag(&self) -> Summary {
+        Summary::of(&self.lag)
+    }
+}
+
 /// A histogram in a line; times in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Summary {

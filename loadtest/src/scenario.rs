@@ -12,7 +12,6 @@ use net::{BackendChoice, Fabric, Limits};
 
 use crate::{
     ledger::Side,
-    measure::{Class, Path},
     process::{self, Usage},
     shared::{Phase, Plan, Shared},
     worker,
@@ -276,8 +275,7 @@ impl Progress {
         let sent = visitors.sent + agents.sent;
         let rate = (sent - self.sent) as f64 / since.as_secs_f64();
         self.sent = sent;
-        let measures = shared.all_measures();
-        let p99_us = measures.path(Path::VisitorAgent, Class::Normal).p99_us;
+        let glance = shared.glance();
         println!(
             "{seconds:>4} s  {rate:>6.0}/s  sent {sent}  acknowledged {}  delivered {}  refusals {}  dropped {}  \
              visitor → agent p99 {:.2} ms  own lag p99 {:.2} ms",
@@ -285,8 +283,8 @@ impl Progress {
             visitors.delivered + agents.delivered,
             visitors.refusals + agents.refusals,
             shared.tallies.dropped.load(Relaxed),
-            p99_us as f64 / 1e3,
-            measures.lag().p99_us as f64 / 1e3,
+            glance.delivery().p99_us as f64 / 1e3,
+            glance.lag().p99_us as f64 / 1e3,
         );
     }
 }

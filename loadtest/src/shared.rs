@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     ledger::Ledger,
-    measure::{Class, Measures},
+    measure::{Class, Glance, Measures},
 };
 
 /// Faults kept as text; of more, only the number.
@@ -192,6 +192,15 @@ impl Shared {
         if faults.len() < FAULTS_KEPT_MAX {
             faults.push(text);
         }
+    }
+
+    /// The least of that, for the line of each second.
+    pub fn glance(&self) -> Glance {
+        let mut glance = Glance::default();
+        for thread in 0..self.measures.len() {
+            glance.add(&self.measures(thread));
+        }
+        glance
     }
 
     /// Something worth counting that is no fault: a refusal's code, a reason to close.

@@ -324,7 +324,7 @@ impl Worker {
         }
         match due {
             Due::Connect => {
-                if self.phase < Phase::Ending {
+                if self.phase < Phase::Closing {
                     self.outgoing.connects.push(index as u32);
                 }
             }
@@ -428,7 +428,7 @@ impl Worker {
             Person::Visitor(visitor) => visitor.lost(),
             Person::Agent(agent) => agent.lost(),
         }
-        if self.phase < Phase::Ending {
+        if self.phase < Phase::Closing {
             self.shared.tallies.dropped.fetch_add(1, Relaxed);
             self.shared.remark(format!("closed: {reason:?}"));
             self.reconnect_later(index, now_us);
