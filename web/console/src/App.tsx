@@ -68,6 +68,18 @@ export function App(): React.ReactElement {
     document.documentElement.dataset.theme = dark ? 'dark' : 'light';
   }, [preferences.language, dark]);
 
+  useEffect(() => {
+    // The set-up link, opened where the console is open already, changes no more than the hash.
+    const follow = (): void => {
+      const token = setupToken();
+      if (token !== undefined) setSetup(token);
+    };
+    addEventListener('hashchange', follow);
+    return () => {
+      removeEventListener('hashchange', follow);
+    };
+  }, []);
+
   const enter = (entered: Login): void => {
     saveLogin(entered);
     setExpired(false);
