@@ -100,6 +100,7 @@ impl Driver {
         let own = Arc::clone(&self.neighbours[self.index].lanes);
         let wait = Duration::from_millis(if backlog.is_empty() { TICK_MS } else { 1 });
         let (shard, journal, dones) = (&mut self.shard, &mut self.journal, &self.pool.dones);
+        let counting = &self.counting;
         let mut journal_result = Ok(());
         let time = self
             .reactor
@@ -107,7 +108,10 @@ impl Driver {
                 shard.begin(now_of(time));
                 if let Event::Written { token, result } = event {
                     match journal.written(token, result) {
-                        Ok(up_to) => shard.handle(Input::Durable { up_to }, outputs),
+                        Ok(up_to) => {
+                            counting.journal_write(journal.last_group());
+                            shard.handle(Input::Durable { up_to }, outputs);
+                        }
                         Err(error) => journal_result = Err(error),
                     }
                 } else if let Some(input) = input_of(event) {

@@ -5,6 +5,7 @@ use store::record::Phase;
 
 use crate::{
     identity::Class,
+    journal::JournalStats,
     pool::metrics::{DropReason, Metrics, Outcome, SessionRole},
     shard::{Counts, Shard},
 };
@@ -44,9 +45,9 @@ impl Counting {
     }
 
     /// One journal write.
-    pub fn journal_write(&self, records: u64, bytes: u64) {
-        self.metrics.journal_batch_records().record(records as f64);
-        self.metrics.journal_batch_bytes().record(bytes as f64);
+    pub fn journal_write(&self, group: JournalStats) {
+        self.metrics.journal_batch_records().record(group.records as f64);
+        self.metrics.journal_batch_bytes().record(group.written_bytes as f64);
     }
 
     /// The pool's queue was full.
