@@ -77,6 +77,7 @@ test('a conversation is transferred, noted, closed and rated', async ({ browser,
   await leo.open('a new one is on its way');
   await expect(leo.page.locator('.log')).toContainText('★★★★☆');
 
+  await leo.tab(/Mine/);
   await customer.page.getByRole('button', { name: 'Start a new conversation' }).click();
   await customer.write('one more thing');
   await expect
