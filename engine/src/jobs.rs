@@ -30,6 +30,15 @@ pub enum Job {
         /// Which.
         exchange: u64,
     },
+    /// Whether an agent whose token is good may still come in: the account may have been disabled since.
+    CheckAgent {
+        /// Whose hello waits for it.
+        connection: u64,
+        /// The login name.
+        name: Arc<str>,
+        /// Comes back with the answer: the last event the client has, by conversation.
+        resume: Arc<[(String, u64)]>,
+    },
     /// A conversation that is not in memory.
     LoadConversation {
         /// Its id.
@@ -59,6 +68,17 @@ pub enum Done {
         last: bool,
         /// Whether the connection ends with it, too.
         close: bool,
+    },
+    /// The answer to [`Job::CheckAgent`].
+    AgentChecked {
+        /// Whose hello waits for it.
+        connection: u64,
+        /// The login name.
+        name: Arc<str>,
+        /// As asked.
+        resume: Arc<[(String, u64)]>,
+        /// Whether there is such an account and it is enabled.
+        allowed: Result<bool, StoreUnavailable>,
     },
     /// The answer to [`Job::LoadConversation`].
     Conversation {

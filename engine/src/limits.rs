@@ -28,6 +28,10 @@ pub const MOVING_MS: u64 = 10_000;
 /// Time in which every connection is looked at once, in milliseconds.
 pub const SWEEP_MS: u64 = 2_000;
 
+/// Time between two shares of clients that are sent away when the server stops, in milliseconds: they must not
+/// all come back in the same instant.
+pub const DISMISS_EVERY_MS: u64 = 100;
+
 /// The outbox reports that it became empty when it held so many bytes: the border of what is paced.
 pub const DRAINED_ABOVE_BYTES: usize = 16 * 1024;
 

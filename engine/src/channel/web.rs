@@ -17,6 +17,8 @@ pub struct WebConnection {
     pub decoder: Decoder,
     /// Who is behind it.
     pub session: Session,
+    /// What came while its hello waits for the pool.
+    pub held: Vec<u8>,
     /// Since when it is upgraded, milliseconds of the clock that does not go back.
     pub since_ms: u64,
 }
@@ -25,7 +27,7 @@ impl WebConnection {
     /// One that has said nothing yet.
     pub fn new(now_ms: u64) -> Self {
         let decoder = Decoder::new(Side::Server, limits::WEB_MESSAGE_BYTES_MAX);
-        Self { decoder, session: Session::Unknown, since_ms: now_ms }
+        Self { decoder, session: Session::Unknown, held: Vec::new(), since_ms: now_ms }
     }
 }
 

@@ -26,6 +26,16 @@ pub(super) async fn run(
             Job::Http { exchange, peer, request } => exchanges.begin(shard, exchange, peer, *request),
             Job::HttpTaken { exchange } => exchanges.taken(shard, exchange),
             Job::HttpGone { exchange } => exchanges.gone(shard, exchange),
+            Job::CheckAgent { connection, name, resume } => {
+                let (records, done) = (records.clone(), dones[shard].clone());
+                tokio::spawn(async move {
+                    let account = Arc::clone(&name);
+                    let question = records.accounts(move |accounts| accounts.find(&account));
+                    let found = in_time(question).await;
+                    let allowed = found.map(|account| account.is_some_and(|account| !account.disabled));
+                    done.push(Done::AgentChecked { connection, name, resume, allowed }).await;
+                });
+            }
             Job::LoadConversation { conversation } => {
                 let (records, done) = (records.clone(), dones[shard].clone());
                 tokio::spawn(async move {

@@ -187,7 +187,8 @@ impl Shard {
         for id in self.connections.due(now_ms) {
             self.check_silence(id, now_ms, out);
         }
-        if self.stopping {
+        if self.stopping && now_ms >= self.dismissed_ms + limits::DISMISS_EVERY_MS {
+            self.dismissed_ms = now_ms;
             self.dismiss_a_share(out);
         }
     }

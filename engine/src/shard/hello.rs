@@ -22,6 +22,7 @@ use crate::{
     channel::web::{self, WebConnection},
     desk::{Address, AgentName, DeskInput},
     identity::{self, Class, TokenError, Visitor},
+    jobs::{Job, StoreUnavailable},
     limits, placement,
 };
 
@@ -85,6 +86,7 @@ impl Farewell {
     const FORGED: Self =
         Self::new(4401, "bad_token", "the token is not one that this server accepts; get a new one");
     const EXPIRED: Self = Self::new(4401, "expired_token", "the token has expired; get a new one");
+    const DISABLED: Self = Self::new(4401, "bad_token", "this account was disabled; ask an administrator");
     const UNKNOWN_SITE: Self =
         Self::new(4400, "unknown_site", "this server has no such site; leave it out or use \"default\"");
     const TOO_MANY_CONNECTIONS: Self =
@@ -236,6 +238,7 @@ impl Shard {
             // It was given in a welcome, and nothing was said in it before the server started anew.
             None => self.attach_new(id, named.to_owned(), hello, out),
         }
+        self.read_on(id, out);
     }
 
     fn attach_open(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
@@ -311,6 +314,28 @@ impl Shard {
         if self.agents.get(&name).is_some_and(|addresses| addresses.len() >= limits::AGENT_CONNECTIONS_MAX) {
             return self.dismiss(id, Farewell::TOO_MANY_CONNECTIONS, out);
         }
+        *self.session_of(id).expect("it just said hello") = Session::Pending;
+        let job = Job::CheckAgent { connection: id, name, resume };
+        out.list.push(Output::Job { connection: None, job });
+    }
+
+    /// The account of an agent with a good token was looked up: the token may outlive it.
+    pub(super) fn agent_checked(
+        &mut self,
+        id: u64,
+        name: AgentName,
+        resume: Arc<[(String, u64)]>,
+        allowed: Result<bool, StoreUnavailable>,
+        out: &mut Outputs,
+    ) {
+        if !matches!(self.session_of(id), Some(Session::Pending)) {
+            return;
+        }
+        match allowed {
+            Ok(true) => {}
+            Ok(false) => return self.dismiss(id, Farewell::DISABLED, out),
+            Err(StoreUnavailable) => return self.dismiss(id, Farewell::UNAVAILABLE, out),
+        }
         let address = self.address(id);
         *self.session_of(id).expect("it just said hello") = Session::Agent { name: Arc::clone(&name) };
         self.counts.agents += 1;
@@ -327,6 +352,7 @@ impl Shard {
             out.lane(shard, true, LaneItem::AgentArrived { agent, address, resume });
         }
         self.tell_desk(DeskInput::Arrived { agent: name, address }, out);
+        self.read_on(id, out);
     }
 
     /// An agent connected somewhere: what it serves here is read there from now on.

@@ -322,6 +322,8 @@ pub struct Shard {
     newcomers: Vec<Address>,
     journal_full: bool,
     stopping: bool,
+    /// When the last share of clients was sent away.
+    dismissed_ms: u64,
     counts: Counts,
 }
 
@@ -345,6 +347,7 @@ impl Shard {
             newcomers: Vec::new(),
             journal_full: false,
             stopping: false,
+            dismissed_ms: 0,
             counts: Counts::default(),
             settings,
         };
@@ -437,6 +440,9 @@ impl Shard {
             Done::HttpBytes { exchange, bytes, last, close } => {
                 self.http_bytes(exchange, &bytes, last, close, out);
             }
+            Done::AgentChecked { connection, name, resume, allowed } => {
+                self.agent_checked(connection, name, resume, allowed, out);
+            }
             Done::Conversation { conversation, found } => self.conversation_loaded(&conversation, found, out),
             Done::Events { conversation, after, found } => {
                 self.events_loaded(&conversation, after, found, out)
@@ -456,6 +462,9 @@ impl Shard {
                     exchange,
                     "the pool's queue is full: an HTTP exchange will run into its deadline"
                 );
+            }
+            Job::CheckAgent { connection, name, resume } => {
+                self.agent_checked(connection, name, resume, Err(crate::jobs::StoreUnavailable), out);
             }
             Job::LoadConversation { conversation } => {
                 self.conversation_loaded(&conversation, unavailable, out)

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     channel::web,
     desk::{AgentName, AgentStatus, DeskInput},
-    placement,
+    limits, placement,
 };
 
 /// Who is behind a connection.
@@ -24,7 +24,7 @@ use crate::{
 pub enum Session {
     /// Nobody said hello yet.
     Unknown,
-    /// A visitor whose conversation is being fetched from SQL.
+    /// A visitor whose conversation is being fetched, or an agent whose account is: what else they say waits.
     Pending,
     /// A visitor of a conversation of this shard.
     Visitor {
@@ -87,6 +87,9 @@ impl Shard {
         // The decoder is borrowed from its place while its messages are acted on, which may end the
         // connection; it goes back if the connection is still a web connection then.
         let Some(Connection { stage: Stage::Web(web), .. }) = self.connections.find(id) else { return };
+        if matches!(web.session, Session::Pending) {
+            return self.hold_bytes(id, bytes, out);
+        }
         let idle = codec::websocket::Decoder::new(codec::websocket::Side::Server, 0);
         let mut decoder = std::mem::replace(&mut web.decoder, idle);
         let result = decoder.receive(bytes, &mut |incoming| self.web_incoming(id, incoming, out));
@@ -96,13 +99,36 @@ impl Shard {
                 self.close_now(id, out);
             }
             Ok(used) => match self.connections.find(id).map(|connection| &mut connection.stage) {
-                Some(Stage::Web(web)) => web.decoder = decoder,
+                Some(Stage::Web(web)) => {
+                    web.decoder = decoder;
+                    if used < bytes.len() {
+                        self.hold_bytes(id, &bytes[used..], out);
+                    }
+                }
                 Some(Stage::Leaving { arrival, .. }) => {
                     arrival.decoder = decoder;
                     arrival.bytes.extend_from_slice(&bytes[used..]);
                 }
                 _ => {}
             },
+        }
+    }
+
+    /// Keeps what comes while the hello waits for the pool, up to a limit.
+    fn hold_bytes(&mut self, id: u64, bytes: &[u8], out: &mut Outputs) {
+        let Some(Connection { stage: Stage::Web(web), .. }) = self.connections.find(id) else { return };
+        if web.held.len() + bytes.len() > limits::MOVING_BYTES_MAX {
+            return self.dismiss(id, Farewell::OVERLOADED, out);
+        }
+        web.held.extend_from_slice(bytes);
+    }
+
+    /// The hello was answered: reads what came meanwhile.
+    pub(super) fn read_on(&mut self, id: u64, out: &mut Outputs) {
+        let Some(Connection { stage: Stage::Web(web), .. }) = self.connections.find(id) else { return };
+        let mut held = std::mem::take(&mut web.held);
+        if !held.is_empty() {
+            self.web_received(id, &mut held, out);
         }
     }
 
@@ -123,7 +149,9 @@ impl Shard {
             }
         }
         match self.connections.find(id) {
-            Some(Connection { stage: Stage::Web(_), .. }) => ControlFlow::Continue(()),
+            Some(Connection { stage: Stage::Web(web), .. }) if !matches!(web.session, Session::Pending) => {
+                ControlFlow::Continue(())
+            }
             _ => ControlFlow::Break(()),
         }
     }
@@ -150,7 +178,8 @@ impl Shard {
             (None, _) => {}
             (Some(Session::Unknown), ClientMessage::Hello(hello)) => self.hello(id, hello, out),
             (Some(_), ClientMessage::Hello(_)) => self.dismiss(id, Farewell::HELLO_TWICE, out),
-            (Some(Session::Unknown | Session::Pending), _) => self.dismiss(id, Farewell::HELLO_FIRST, out),
+            (Some(Session::Pending), _) => unreachable!("held until the pool has answered"),
+            (Some(Session::Unknown), _) => self.dismiss(id, Farewell::HELLO_FIRST, out),
             (Some(Session::Visitor { conversation, visitor, vip }), message) => {
                 self.visitor_message(id, conversation, visitor, vip, message, out);
             }

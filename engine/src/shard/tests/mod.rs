@@ -396,6 +396,41 @@ fn before_hello_nothing_else_is_heard_and_forged_tokens_end_it() {
 }
 
 #[test]
+fn an_agent_whose_account_was_disabled_stays_out() {
+    let mut world = World::new(2);
+    let fired = world.agent_away(0, "fired", "");
+    assert_eq!(world.of_type(fired, "error")[0]["code"], "bad_token");
+    assert_eq!(world.clients[fired].closed_with, Some(4401));
+}
+
+#[test]
+fn what_is_said_while_the_hello_waits_for_sql_is_not_lost() {
+    let mut world = World::new(2);
+    let ann = world.connect(0);
+    let token = world.agent_token("ann");
+    world.send_text(ann, &format!(r#"{{"type":"hello","role":"agent","token":"{token}"}}"#));
+    world.send_text(ann, r#"{"type":"presence","state":"ready","capacity":8}"#);
+    world.run();
+    let visitor = world.visitor(0, "u1", "");
+    world.say(visitor, "m1", "hello");
+    world.run();
+    world.send_text(visitor, r#"{"type":"close"}"#);
+    world.run();
+    let conversation = world.conversation(visitor);
+    assert_eq!(world.seen(ann, &conversation).len(), 3, "she was ready");
+    world.leave(visitor);
+    world.project();
+    let again = world.connect(0);
+    let token = world.visitor_token("u1", Class::Normal);
+    let hello =
+        format!(r#"{{"type":"hello","role":"visitor","token":"{token}","conversation":"{conversation}"}}"#);
+    world.send_text(again, &hello);
+    world.send_text(again, r#"{"type":"rate","score":4}"#);
+    world.run();
+    assert_eq!(world.seen(again, &conversation).last().map(String::as_str), Some("4 rating: 4"));
+}
+
+#[test]
 fn broken_frames_are_closed_with_the_right_code() {
     let cases: [(Opcode, &[u8], u16); 3] = [
         (Opcode::Binary, b"{}", 1003),

@@ -236,6 +236,10 @@ impl World {
 
     fn job(&mut self, index: usize, job: Job) {
         let done = match job {
+            Job::CheckAgent { connection, name, resume } => {
+                let allowed = Ok(&*name != "fired");
+                Done::AgentChecked { connection, name, resume, allowed }
+            }
             Job::LoadConversation { conversation } => {
                 let found = self.sql_conversation(&conversation).map(Box::new);
                 Done::Conversation { conversation, found: Ok(found) }
