@@ -23,9 +23,9 @@ use follower::Follower;
 pub const BATCH_RECORDS: usize = 2_000;
 
 /// How long it rests after it found something, so that the next batch is worth a commit.
-const BUSY: Duration = Duration::from_millis(20);
+const BUSY: Duration = Duration::from_millis(200);
 /// How long it rests after it found nothing.
-const IDLE: Duration = Duration::from_millis(100);
+const IDLE: Duration = Duration::from_millis(250);
 /// After a failure the rest doubles, up to this.
 const FAILED_MAX: Duration = Duration::from_secs(5);
 
