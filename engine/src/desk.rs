@@ -150,6 +150,8 @@ pub enum TransferRefusal {
     Full,
     /// Whoever asked does not have the conversation (any more).
     NotYours,
+    /// Whoever asked is the one to have it.
+    ToYourself,
 }
 
 /// What others may see of an agent.
@@ -386,6 +388,8 @@ impl Desk {
     ) {
         let refusal = if self.served_by.get(&conversation) != Some(from) {
             Some(TransferRefusal::NotYours)
+        } else if from == to {
+            Some(TransferRefusal::ToYourself)
         } else {
             match self.agents.get(to) {
                 Some(agent) if agent.has_room() => None,

@@ -128,7 +128,7 @@ impl Driver {
         while let Some(done) = self.pool.dones.pop() {
             self.shard.handle(Input::Done(done), outputs);
         }
-        self.shard.journal_full(self.journal.is_full());
+        self.shard.pressure(self.journal.is_full(), backlog.len() > limits::BACKLOG_ITEMS_MAX);
         self.shard.finish(outputs);
         self.carry_out(outputs, backlog)?;
         self.journal.flush(&mut *self.reactor).map_err(DriverError::Journal)?;
@@ -198,8 +198,12 @@ impl Driver {
 }
 
 impl Backlog {
+    fn len(&self) -> usize {
+        self.0.iter().flatten().map(VecDeque::len).sum()
+    }
+
     fn is_empty(&self) -> bool {
-        self.0.iter().flatten().all(VecDeque::is_empty)
+        self.len() == 0
     }
 
     /// Into the lane, or behind what waits for it. A message that a client can send again is given back

@@ -50,6 +50,8 @@ pub const AGENT_CONNECTIONS_MAX: usize = 16;
 
 /// Items in each lane of a shard.
 pub const LANE_ITEMS_MAX: usize = 16 * 1024;
+/// Items that wait for room in other shards' lanes before new messages are refused: each message makes a few.
+pub const BACKLOG_ITEMS_MAX: usize = 4 * LANE_ITEMS_MAX;
 /// Items taken from the VIP lane for each one from the normal lane while both have some.
 pub const VIP_WEIGHT: usize = 8;
 /// Items taken from the lanes in one turn.

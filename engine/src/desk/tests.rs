@@ -183,6 +183,7 @@ fn a_transfer_needs_a_ready_agent_with_room_and_the_right_giver() {
          0: bob connects 2 =>
          0: a asks => a to ann
          1: ann gives a bob => NotReady
+         1: ann gives a ann => ToYourself
          1: bob ready 1 =>
          1: bob gives a bob => NotYours
          2: ann gives a bob => a to bob

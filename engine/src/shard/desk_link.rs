@@ -95,6 +95,9 @@ impl Shard {
                 ("agent_unavailable", "that agent is not ready; choose another, or wait until they are")
             }
             TransferRefusal::Full => ("agent_unavailable", "that agent has no room; choose another"),
+            TransferRefusal::ToYourself => {
+                ("bad_field", "you have this conversation already; choose another agent")
+            }
             TransferRefusal::NotYours => {
                 ("not_your_conversation", "you do not have this conversation any more")
             }

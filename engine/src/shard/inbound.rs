@@ -271,6 +271,10 @@ impl Shard {
             self.counts.refused_journal[vip] += 1;
             return Err(JOURNAL_FULL);
         }
+        if self.overloaded {
+            self.counts.refused_overloaded[vip] += 1;
+            return Err(OVERLOADED);
+        }
         let actions = self.step(index, event)?;
         let record = &self.conversations.at(index).record;
         let from_name = match sender {

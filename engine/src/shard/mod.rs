@@ -321,6 +321,7 @@ pub struct Shard {
     /// Agents who just came and do not know yet who else is there.
     newcomers: Vec<Address>,
     journal_full: bool,
+    overloaded: bool,
     stopping: bool,
     /// When the last share of clients was sent away.
     dismissed_ms: u64,
@@ -346,6 +347,7 @@ impl Shard {
             desk_outputs: Vec::new(),
             newcomers: Vec::new(),
             journal_full: false,
+            overloaded: false,
             stopping: false,
             dismissed_ms: 0,
             counts: Counts::default(),
@@ -394,9 +396,11 @@ impl Shard {
         self.sweep(out);
     }
 
-    /// Whether the journal can take more: while not, new messages are refused.
-    pub fn journal_full(&mut self, full: bool) {
-        self.journal_full = full;
+    /// Whether the journal can take no more, and whether too much waits for other shards: while either is so,
+    /// new messages are refused.
+    pub fn pressure(&mut self, journal_full: bool, overloaded: bool) {
+        self.journal_full = journal_full;
+        self.overloaded = overloaded;
     }
 
     /// Whether every decision of this shard is durable and every effect let go.

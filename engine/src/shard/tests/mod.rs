@@ -431,6 +431,26 @@ fn what_is_said_while_the_hello_waits_for_sql_is_not_lost() {
 }
 
 #[test]
+fn under_pressure_messages_are_refused_with_a_time_and_counted() {
+    for (journal_full, overloaded, code) in [(true, false, "journal_full"), (false, true, "overloaded")] {
+        let mut world = World::new(1);
+        let visitor = world.visitor(0, "u1", "");
+        world.shards[0].pressure(journal_full, overloaded);
+        world.say(visitor, "m1", "hello");
+        world.run();
+        assert_eq!(world.refusal(visitor).as_deref(), Some(code));
+        assert!(world.of_type(visitor, "refused")[0]["retry_after_ms"].as_u64() > Some(0));
+        let counts = world.shards[0].counts();
+        let refused = [counts.refused_journal[0], counts.refused_overloaded[0], counts.refused_invalid[0]];
+        assert_eq!(refused, [u64::from(journal_full), u64::from(overloaded), 0]);
+        world.shards[0].pressure(false, false);
+        world.say(visitor, "m1", "hello");
+        world.run();
+        assert_eq!(world.acks(visitor), [("m1".to_owned(), 1)], "nothing of the refused one remained");
+    }
+}
+
+#[test]
 fn broken_frames_are_closed_with_the_right_code() {
     let cases: [(Opcode, &[u8], u16); 3] = [
         (Opcode::Binary, b"{}", 1003),
