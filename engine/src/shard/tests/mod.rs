@@ -1,5 +1,6 @@
 //! Whole conversations over shards without machines.
 
+mod random;
 mod world;
 
 use codec::websocket::Opcode;
