@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod journal;
 pub mod lanes;
 pub mod limits;
+pub mod logging;
 pub mod placement;
 pub mod pool;
 pub mod projection;

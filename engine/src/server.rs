@@ -25,7 +25,7 @@ use crate::{
     jobs::Done,
     journal::{Journal, MakerLimits, SegmentMaker},
     lanes::Lanes,
-    limits, placement,
+    limits, logging, placement,
     pool::{
         self, Pool, PoolParts,
         api::SetupToken,
@@ -96,6 +96,7 @@ enum Ended {
 
 /// Runs the server until a signal ends it.
 pub fn serve(mut config: Config) -> Result<(), ServeError> {
+    logging::start(config.log_format);
     let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;
     let mut projection = Projection::open(&data.database()).map_err(ServeError::Database)?;
