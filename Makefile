@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web e2e load-2000 image clean
+.PHONY: help run build web check test test-rust test-web e2e load-2000 kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -12,6 +12,7 @@ METRICS ?= 127.0.0.1:9090
 CHROMIUM ?= /usr/bin/chromium
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RELEASE := target/release
+KILLS ?= 100
 
 help: ## Lists the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,6 +58,10 @@ $(CHROMIUM):
 
 load-2000: build ## 2,000 sessions for a minute over each backend, with proof of zero loss
 	loadtest/scripts/two-thousand.sh $(RELEASE)
+
+kill-loop: build ## Kills the server KILLS times under load; nothing acknowledged may be lost. First: that loss is found
+	loadtest/scripts/kill-loop.sh $(RELEASE) 3 forget
+	loadtest/scripts/kill-loop.sh $(RELEASE) $(KILLS)
 
 image: build ## A FROM-scratch image of the static binary, with buildah
 	deploy/build-image.sh

@@ -65,6 +65,9 @@ pub struct CommonArguments {
     /// The server's process on this machine, to tell its memory and CPU.
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
+    /// Stop speaking once this file exists, even if --seconds are not over.
+    #[arg(long, value_name = "FILE")]
+    until_file: Option<PathBuf>,
     /// Where to write report.json.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -171,7 +174,12 @@ impl CommonArguments {
             BackendName::Modern => BackendChoice::Exactly(Backend::Modern),
             BackendName::Epoll => BackendChoice::Exactly(Backend::Epoll),
         };
-        Machine { threads: self.threads.map(usize::from), backend, server_pid: self.server_pid }
+        Machine {
+            threads: self.threads.map(usize::from),
+            backend,
+            server_pid: self.server_pid,
+            until_file: self.until_file.clone(),
+        }
     }
 
     /// The file to sign visitors with, if there is one.

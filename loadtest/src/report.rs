@@ -188,10 +188,11 @@ impl Report {
              dropped connections {}",
             self.dropped_connections
         )?;
-        if let Some(Verified { conversations, stored, differences }) = &self.verified {
+        if let Some(Verified { conversations, stored, missing, differences }) = &self.verified {
             writeln!(
                 f,
-                "stored: {conversations} conversations with {stored} messages asked of the API, {} differences",
+                "stored: {conversations} conversations with {stored} messages asked of the API, acknowledged and not stored {missing}, \
+                 {} differences",
                 differences.len()
             )?;
         }

@@ -3,6 +3,7 @@
 
 use std::{
     fmt, io,
+    path::PathBuf,
     sync::{Arc, atomic::Ordering::Relaxed},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
@@ -23,8 +24,9 @@ const STEP: Duration = Duration::from_millis(20);
 const PROGRESS: Duration = Duration::from_secs(1);
 /// Longest wait for agents to be ready, and beyond the planned time for visitors to be welcomed.
 const CONNECT_GRACE: Duration = Duration::from_secs(60);
-/// Longest wait after the last word for what is under way.
-const DRAIN: Duration = Duration::from_secs(15);
+/// Longest wait after the last word for what is under way: an agent's lease may have to end first, and the server
+/// may just be starting.
+const DRAIN: Duration = Duration::from_secs(60);
 /// Longest wait for the ends of conversations.
 const CLOSE: Duration = Duration::from_secs(5);
 /// From the phase's beginning to the first word, as the threads have it, and some to spare.
@@ -73,6 +75,8 @@ pub struct Machine {
     pub backend: BackendChoice,
     /// The server's process, to be watched if it is on this machine.
     pub server_pid: Option<u32>,
+    /// Visitors fall silent once this file exists, however long they were to speak.
+    pub until_file: Option<PathBuf>,
 }
 
 /// What was used from the first connection (or word) to the last.
@@ -131,6 +135,7 @@ struct Director {
     shared: Arc<Shared>,
     workers: Vec<JoinHandle<io::Result<()>>>,
     server_pid: Option<String>,
+    until_file: Option<PathBuf>,
     server_rss_before: Option<u64>,
     progress: Progress,
 }
@@ -146,7 +151,14 @@ impl Director {
             workers.push(handle.map_err(RunFault::Reactor)?);
         }
         let progress = Progress::new();
-        let mut director = Self { shared, workers, server_pid, server_rss_before: None, progress };
+        let mut director = Self {
+            shared,
+            workers,
+            server_pid,
+            until_file: machine.until_file.clone(),
+            server_rss_before: None,
+            progress,
+        };
         director.server_rss_before = director.server_usage()?.map(|usage| usage.rss_bytes);
         Ok(director)
     }
@@ -190,7 +202,8 @@ impl Director {
         let begun = Instant::now();
         self.shared.enter(Phase::Talking);
         let speaking = BEGIN + Duration::from_secs(self.shared.plan.seconds);
-        self.wait(speaking, |_| false)?;
+        let until_file = self.until_file.take();
+        self.wait(speaking, |_| until_file.as_deref().is_some_and(std::path::Path::exists))?;
         self.shared.enter(Phase::Draining);
         self.wait(DRAIN, |shared| shared.ledger.open() == 0)?;
         let (own_after, server_after) = (own()?, self.server_usage()?);

@@ -328,6 +328,8 @@ impl Worker {
                     self.outgoing.connects.push(index as u32);
                 }
             }
+            // Told to fall silent before the schedule is over.
+            Due::Speak if self.phase > Phase::Talking => {}
             Due::Speak => {
                 if let Some(next_us) = self.seats[index].arrivals.as_mut().and_then(Iterator::next) {
                     self.timers.push(Reverse((next_us, index as u32, Due::Speak)));
