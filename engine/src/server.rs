@@ -16,6 +16,7 @@ use std::{
 
 use net::{Fabric, Port, Waker};
 use store::sql::{Projection, Reader, SqlError, StoredConversation};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     config::{self, Config},
@@ -179,7 +180,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         // The first shard may choose the port; the others share it.
         config.listen = crew.start(index, port, journal, pool, beginning, config.listen)?;
     }
-    watch_signals(&pool, ended);
+    watch_signals(&pool, ended).map_err(ServeError::Start)?;
     println!("{}", banner(&config, pool.metrics_address(), &reason, setup.as_ref()));
 
     let first = endings.recv().expect("the crew keeps a sender");
@@ -310,31 +311,24 @@ fn tell_projected(ends: &[ShardEnd]) -> Box<dyn FnMut(u32, u64) + Send> {
     })
 }
 
-fn watch_signals(pool: &Pool, ended: mpsc::Sender<Ended>) {
+/// From when this returns, no signal is missed: the banner, which may be what a script waits for, comes after.
+fn watch_signals(pool: &Pool, ended: mpsc::Sender<Ended>) -> io::Result<()> {
+    let _runtime = pool.handle().enter();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
     pool.handle().spawn(async move {
-        let mut second = false;
+        let mut is_first = true;
         loop {
-            if let Err(error) = signal().await {
-                tracing::error!(%error, "signals cannot be watched; end the server with SIGKILL, nothing is lost");
-                return;
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
             }
-            if second {
+            if !std::mem::take(&mut is_first) {
                 std::process::exit(1);
             }
-            second = true;
             tell(&ended, Ended::Signal);
         }
     });
-}
-
-async fn signal() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
     Ok(())
 }
 

@@ -138,6 +138,14 @@ fn an_anonymous_visitor_waits_then_is_served_and_everything_is_counted() {
     });
 }
 
+#[test]
+fn a_server_told_to_stop_as_soon_as_it_has_said_it_is_there_stops() {
+    for _ in 0..20 {
+        let mut desk = Desk::start("epoll", 1);
+        assert_eq!(desk.stop(), Some(0));
+    }
+}
+
 /// Metrics follow the shards a few times a second.
 fn wait_for_metric(desk: &Desk, line: &str) -> String {
     for _ in 0..100 {
