@@ -6,8 +6,9 @@
 #   forget: the proof that this check can fail. After the last kill the data folder is put back to where it was one
 #           kill before, as if the server had lost what it had acknowledged since. Exits with 0 if that is found.
 # From the environment: BACKEND (auto), SESSIONS (300), AGENTS (6), RATE (1 message/s each), LEASE_MS (10000),
-#   SEED (1; of the moments of the kills and of the schedule), PORT (18090; the next one is for metrics), OUT (a
-#   folder for the report and the logs; else they are kept only if the run fails).
+#   SHARDS (the server's choice; or a list such as "2 1 3", of which each start takes the next), SEED (1; of the
+#   moments of the kills and of the schedule), PORT (18090; the next one is for metrics), OUT (a folder for the
+#   report and the logs; else they are kept only if the run fails).
 set -eu
 binaries=$1
 kills=$2
@@ -16,6 +17,7 @@ backend=${BACKEND:-auto}
 sessions=${SESSIONS:-300}
 agents=${AGENTS:-6}
 seed=${SEED:-1}
+read -ra shards <<<"${SHARDS:-}"
 # Below the ports that Linux gives to clients: none of ours may take it while the server is dead.
 port=${PORT:-18090}
 listen=127.0.0.1:$port
@@ -52,8 +54,10 @@ fail() {
 start() {
     echo "== start $1" >>"$work/server.log"
     : >"$work/banner"
+    local some=()
+    [ ${#shards[@]} = 0 ] || some=(--shards "${shards[$1 % ${#shards[@]}]}")
     "$binaries/ringdesk" serve --listen "$listen" --metrics "$metrics" --data "$data" --backend "$backend" \
-        --agent-lease-ms "${LEASE_MS:-10000}" >"$work/banner" 2>>"$work/server.log" &
+        --agent-lease-ms "${LEASE_MS:-10000}" "${some[@]}" >"$work/banner" 2>>"$work/server.log" &
     server=$!
 }
 

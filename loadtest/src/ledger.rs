@@ -296,6 +296,12 @@ impl Ledger {
         all
     }
 
+    /// Whether it was refused for good: then it must not be stored.
+    pub fn is_refused(&self, name: MessageName) -> bool {
+        let page = self.page(name.visitor);
+        page.entries[name.side as usize].get(name.number as usize).is_some_and(|entry| entry.refused)
+    }
+
     fn update(
         &self,
         name: MessageName,
@@ -392,6 +398,7 @@ mod tests {
         ledger.refuse(name, true);
         let outcome = ledger.outcome();
         assert!(outcome.is_clean());
+        assert!(ledger.is_refused(name));
         assert_eq!((outcome.visitors.refused, outcome.visitors.refusals, ledger.open()), (1, 2, 0));
     }
 

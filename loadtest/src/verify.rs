@@ -112,6 +112,9 @@ fn compare(
             differ(format!("event {} has number {seq}", index + 1));
         }
         let Some(name) = ledger.parse(id) else { continue };
+        if ledger.is_refused(name) {
+            differ(format!("{name} was refused for good and is stored as {seq}"));
+        }
         if let Some(before) = by_name.insert(name, *seq) {
             differ(format!("{name} is stored as {before} and as {seq}"));
         }
@@ -148,6 +151,16 @@ mod tests {
         compare("c", &stored, &ledger.acknowledged(0), &ledger, &mut verified);
         assert_eq!(verified.differences.len(), differences, "{:?}", verified.differences);
         assert_eq!(verified.missing, missing);
+    }
+
+    #[test]
+    fn what_was_refused_for_good_is_not_stored() {
+        let ledger = Ledger::new(1, 1);
+        let name = ledger.send(Side::Agent, 0, 0);
+        ledger.refuse(name, true);
+        let mut verified = Verified::default();
+        compare("c", &vec![(1, name.to_string())], &[], &ledger, &mut verified);
+        assert_eq!((verified.differences.len(), verified.missing), (1, 0), "{:?}", verified.differences);
     }
 
     #[test]
