@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web e2e load-2000 kill-loop image clean
+.PHONY: help run build web check test test-rust test-web e2e autobahn load-2000 kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -55,6 +55,10 @@ e2e: build $(CHROMIUM) ## The whole desk in a real Chromium
 $(CHROMIUM):
 	$(SUDO) apt-get update
 	$(SUDO) apt-get install -y --no-install-recommends chromium fonts-noto-cjk
+
+autobahn: ## The Autobahn suite's 301 cases of plain WebSocket, over each backend
+	cargo build --release --locked -p bench --bin ringdesk-echo
+	bench/scripts/autobahn.sh $(RELEASE) target/autobahn
 
 load-2000: build ## 2,000 sessions for a minute over each backend, with proof of zero loss
 	loadtest/scripts/two-thousand.sh $(RELEASE)
