@@ -76,6 +76,11 @@ impl Files {
         }
     }
 
+    /// Whether no write is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.writes.len() == 0
+    }
+
     /// Takes a write in; says what to submit for it.
     fn begin(&mut self, id: FileId, offset: u64, bytes: &[u8], token: u64) -> io::Result<ConnectionId> {
         let open = self.files.get_mut(id.0 as usize).and_then(Option::as_mut).filter(|open| !open.closing);

@@ -474,6 +474,13 @@ impl ModernReactor {
 
     /// Lets the kernel finish or give up everything, so that memory it uses can be freed.
     fn drain(&mut self) -> io::Result<()> {
+        // Writes first: a cancel would reach one that waits for a worker of the kernel, and leave half of it.
+        for _ in 0..DROP_STEPS_MAX {
+            if self.files.is_idle() {
+                break;
+            }
+            self.drain_step()?;
+        }
         let entry = opcode::AsyncCancel2::new(CancelBuilder::any()).build();
         // SAFETY: a cancel points to no memory.
         unsafe { self.push(Operation::Cancel, NOBODY, entry) }
@@ -481,15 +488,25 @@ impl ModernReactor {
             if self.ring.in_flight() == 0 {
                 break;
             }
-            self.ring.enter(Some(DROP_STEP))?;
-            self.ring.take(&mut self.completions);
-            while let Some(completion) = self.completions.pop_front() {
-                if unpack(completion.user_data()).0 == Operation::Install {
-                    drop(installed(completion.result()));
-                }
-            }
+            self.drain_step()?;
         }
         self.ring.submitter().unregister_files()
+    }
+
+    /// Waits a little; what ends is put away, and told to nobody.
+    fn drain_step(&mut self) -> io::Result<()> {
+        self.ring.enter(Some(DROP_STEP))?;
+        self.ring.take(&mut self.completions);
+        while let Some(completion) = self.completions.pop_front() {
+            match unpack(completion.user_data()) {
+                (Operation::Install, _) => drop(installed(completion.result())),
+                (operation @ (Operation::Write | Operation::Sync), name) => {
+                    self.wrote(operation, name, completion.result());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 
