@@ -5,6 +5,7 @@
 //! at most: what is appended meanwhile makes the next group, so groups grow as the disk slows, without a
 //! timer.
 
+mod disk;
 mod files;
 mod maker;
 mod published;
@@ -20,8 +21,9 @@ use store::{
     record::Record,
 };
 
-pub(crate) use files::{BlockBuffer, SegmentName, is_unfinished, open_direct, read_full, sync_directory};
-pub use maker::{MakerLimits, Prepared, SegmentFile, SegmentMaker, SegmentSource, Trouble};
+pub use disk::{Directory, Disk, Listed};
+pub(crate) use files::{BlockBuffer, SegmentName, is_unfinished, sync_directory};
+pub use maker::{MakerLimits, Prepared, SegmentFile, SegmentMaker, SegmentSource, Trouble, Workshop};
 pub use published::{Position, Published};
 
 /// Most that waits in memory for the disk, a stream. What is appended past it is still kept; it is for

@@ -8,7 +8,6 @@ mod follower;
 
 use std::{
     io,
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
     time::Duration,
@@ -16,7 +15,7 @@ use std::{
 
 use store::sql::Projection;
 
-use crate::journal::{Published, SegmentSource, StreamStart};
+use crate::journal::{Disk, Published, SegmentSource, StreamStart};
 use follower::Follower;
 
 /// Records applied in one transaction. Smaller: more commits. Larger: others wait longer to write.
@@ -53,23 +52,15 @@ impl ProjectionThread {
     /// Starts it. `on_projected` is called with a stream and the number of its last record that is in SQL.
     pub fn start(
         projection: Projection,
-        journal: PathBuf,
+        disk: &Arc<dyn Disk>,
         streams: Vec<Followed>,
         source: SegmentSource,
         on_projected: Box<dyn FnMut(u32, u64) + Send>,
     ) -> io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let mut worker = Worker {
-            projection,
-            followers: streams
-                .into_iter()
-                .map(|stream| (Follower::new(stream, journal.clone()), None))
-                .collect(),
-            source,
-            on_projected,
-        };
+        let mut projector = Projector::new(projection, disk, streams, source, on_projected);
         let stopped = Arc::clone(&stop);
-        let run = move || worker.run(&stopped);
+        let run = move || run(&mut projector, &stopped);
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -85,7 +76,44 @@ impl Drop for ProjectionThread {
     }
 }
 
-struct Worker {
+/// What one round over all streams came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Round {
+    /// All that is durable is in SQL.
+    Nothing,
+    /// And nothing else.
+    Failed,
+    /// Something was applied.
+    Some,
+    /// A whole batch: there is surely more.
+    Full,
+}
+
+fn run(projector: &mut Projector, stop: &(Mutex<bool>, Condvar)) {
+    let mut failed = IDLE;
+    loop {
+        // Asked before the round: what is durable before the stop is then applied.
+        let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
+        let round = projector.round();
+        let rest = match round {
+            Round::Full => continue,
+            Round::Some if is_stopping => continue,
+            Round::Some => BUSY,
+            Round::Nothing => IDLE,
+            Round::Failed => failed,
+        };
+        if is_stopping {
+            return;
+        }
+        failed = if round == Round::Failed { (failed * 2).min(FAILED_MAX) } else { IDLE };
+        let guard = stop.0.lock().expect("nothing panics while it holds the lock");
+        let waited = stop.1.wait_timeout_while(guard, rest, |is_stopping| !*is_stopping);
+        drop(waited.expect("nothing panics while it holds the lock"));
+    }
+}
+
+/// Follows all streams; whoever has it calls [`Projector::round`].
+pub struct Projector {
     projection: Projection,
     /// Each with what it failed with last, so that the log says it once.
     followers: Vec<(Follower, Option<String>)>,
@@ -93,42 +121,23 @@ struct Worker {
     on_projected: Box<dyn FnMut(u32, u64) + Send>,
 }
 
-/// What one round over all streams came to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Round {
-    Nothing,
-    /// And nothing else.
-    Failed,
-    Some,
-    /// A whole batch: there is surely more.
-    Full,
-}
-
-impl Worker {
-    fn run(&mut self, stop: &(Mutex<bool>, Condvar)) {
-        let mut failed = IDLE;
-        loop {
-            // Asked before the round: what is durable before the stop is then applied.
-            let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
-            let round = self.round();
-            let rest = match round {
-                Round::Full => continue,
-                Round::Some if is_stopping => continue,
-                Round::Some => BUSY,
-                Round::Nothing => IDLE,
-                Round::Failed => failed,
-            };
-            if is_stopping {
-                return;
-            }
-            failed = if round == Round::Failed { (failed * 2).min(FAILED_MAX) } else { IDLE };
-            let guard = stop.0.lock().expect("nothing panics while it holds the lock");
-            let waited = stop.1.wait_timeout_while(guard, rest, |is_stopping| !*is_stopping);
-            drop(waited.expect("nothing panics while it holds the lock"));
-        }
+impl Projector {
+    /// Begins where the streams went on at the start. `on_projected` is called with a stream and the number
+    /// of its last record that is in SQL.
+    pub fn new(
+        projection: Projection,
+        disk: &Arc<dyn Disk>,
+        streams: Vec<Followed>,
+        source: SegmentSource,
+        on_projected: Box<dyn FnMut(u32, u64) + Send>,
+    ) -> Self {
+        let followers =
+            streams.into_iter().map(|stream| (Follower::new(stream, Arc::clone(disk)), None)).collect();
+        Self { projection, followers, source, on_projected }
     }
 
-    fn round(&mut self) -> Round {
+    /// Applies up to one batch of each stream.
+    pub fn round(&mut self) -> Round {
         let mut round = Round::Nothing;
         for (follower, trouble) in &mut self.followers {
             match follower.advance(&mut self.projection, &self.source) {

@@ -22,7 +22,7 @@ use store::{
     sql::{Projection, SqlError},
 };
 
-use crate::journal::{SegmentFile, StreamStart, is_unfinished, sync_directory};
+use crate::journal::{BlockBuffer, Directory, Disk, SegmentFile, StreamStart, is_unfinished, sync_directory};
 
 pub use doctor::{Report, SegmentReport, doctor};
 use scan::Found;
@@ -52,8 +52,8 @@ impl DataDirectory {
     }
 
     /// Where segments are.
-    pub fn journal(&self) -> PathBuf {
-        self.path.join("journal")
+    pub fn journal(&self) -> Directory {
+        Directory::new(self.path.join("journal"))
     }
 
     /// Where the database is.
@@ -167,19 +167,18 @@ impl From<SqlError> for RecoveryError {
 }
 
 /// Brings SQL up to the journal's end and says where the streams go on.
-pub fn recover(data: &DataDirectory, projection: &mut Projection) -> Result<Recovered, RecoveryError> {
-    let journal = data.journal();
-    let scanned = scan::scan(&journal)?;
+pub fn recover(disk: &dyn Disk, projection: &mut Projection) -> Result<Recovered, RecoveryError> {
+    let scanned = scan::scan(disk)?;
     let mut recovered = Recovered { epoch_next: 1, ..Recovered::default() };
     for path in &scanned.unusable {
-        fs::remove_file(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
+        disk.remove(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
     }
     for (stream, number) in projection.progress()? {
         recovered.streams.insert(stream, StreamStart { next_number: number + 1, ..StreamStart::NEW });
     }
     for (stream, segments) in &scanned.streams {
         let start = recovered.start(*stream);
-        let start = recover_stream(*stream, start, segments, projection, &mut recovered)?;
+        let start = recover_stream(disk, *stream, start, segments, projection, &mut recovered)?;
         recovered.streams.insert(*stream, start);
     }
     recovered.epoch_next = scanned.epoch_max.checked_add(1).expect("a segment a millisecond for 49 days");
@@ -189,6 +188,7 @@ pub fn recover(data: &DataDirectory, projection: &mut Projection) -> Result<Reco
 
 /// `start` is how far SQL is. Segments are in order.
 fn recover_stream(
+    disk: &dyn Disk,
     stream: u32,
     mut start: StreamStart,
     segments: &[Found],
@@ -203,7 +203,7 @@ fn recover_stream(
             // All of it is in SQL already.
             continue;
         }
-        tail.read(stream, segment, next_first, projection, recovered)?;
+        tail.read(disk, stream, segment, next_first, projection, recovered)?;
         start.next_number = start.next_number.max(tail.number.unwrap_or(0));
     }
     // Where SQL is ahead, the journal was removed or put back from an older backup: the chain begins anew.
@@ -226,6 +226,7 @@ impl Tail {
     /// Applies a segment's records to SQL, up to the next segment's first.
     fn read(
         &mut self,
+        disk: &dyn Disk,
         stream: u32,
         segment: &Found,
         next_first: Option<u64>,
@@ -239,9 +240,11 @@ impl Tail {
             return Err(RecoveryError::Damaged { path: path.clone(), offset: *offset });
         }
         let path = &segment.file.path;
-        let image = fs::read(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
-        let mut reader =
-            Reader::new(&image, self.number, self.previous).map_err(|error| header_error(path, error))?;
+        let mut image = BlockBuffer::new(segment.header.segment_bytes as usize);
+        let read = disk.read(path, 0, image.bytes());
+        let read = read.map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
+        let mut reader = Reader::new(&image.bytes()[..read], self.number, self.previous)
+            .map_err(|error| header_error(path, error))?;
         // A write that was still in flight when its process was killed may have landed after the next process
         // had read this segment and begun the next one. What the next segment begins with is what is true.
         let end = next_first.unwrap_or(u64::MAX);

@@ -24,7 +24,7 @@ use crate::{
     driver::{Counting, Driver, DriverError, Neighbour},
     identity::secrets::{SecretError, Secrets},
     jobs::Done,
-    journal::{Journal, MakerLimits, SegmentMaker},
+    journal::{Disk, Journal, MakerLimits, SegmentMaker},
     lanes::Lanes,
     limits, logging, placement,
     pool::{
@@ -100,8 +100,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     logging::start(config.log_format);
     let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;
+    let disk: Arc<dyn Disk> = Arc::new(data.journal());
     let mut projection = Projection::open(&data.database()).map_err(ServeError::Database)?;
-    let recovered = recovery::recover(&data, &mut projection).map_err(ServeError::Recovery)?;
+    let recovered = recovery::recover(&*disk, &mut projection).map_err(ServeError::Recovery)?;
     tell_recovered(&recovered);
 
     let cpus = net::allowed_cpus();
@@ -117,7 +118,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         let waker = waker.clone();
         move || waker.wake()
     }));
-    let maker = start_maker(&data, &recovered, wakers.clone()).map_err(ServeError::Start)?;
+    let maker = start_maker(&disk, &recovered, wakers.clone()).map_err(ServeError::Start)?;
     let journals: Vec<Journal> = (0..shards as u32)
         .map(|stream| Journal::open(stream, recovered.start(stream), maker.source()))
         .collect();
@@ -127,14 +128,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         published: journal.published(),
     });
     let conversations = open_conversations(&data, shards).map_err(ServeError::Database)?;
-    let projection = ProjectionThread::start(
-        projection,
-        data.journal(),
-        followed.collect(),
-        maker.source(),
-        tell_projected(&ends),
-    )
-    .map_err(ServeError::Start)?;
+    let projection =
+        ProjectionThread::start(projection, &disk, followed.collect(), maker.source(), tell_projected(&ends))
+            .map_err(ServeError::Start)?;
 
     let records = Records::open(&config.data).map_err(ServeError::Database)?;
     let needed = pool::needs_setup(&records).map_err(ServeError::Database)?;
@@ -282,10 +278,10 @@ fn tell_recovered(recovered: &Recovered) {
     }
 }
 
-fn start_maker(data: &DataDirectory, recovered: &Recovered, wakers: Vec<Waker>) -> io::Result<SegmentMaker> {
+fn start_maker(disk: &Arc<dyn Disk>, recovered: &Recovered, wakers: Vec<Waker>) -> io::Result<SegmentMaker> {
     let wake = move |stream: u32| wakers[stream as usize].wake();
     let (files, epoch_next) = (recovered.files.clone(), recovered.epoch_next);
-    SegmentMaker::start(data.journal(), files, epoch_next, MakerLimits::default(), Box::new(wake))
+    SegmentMaker::start(Arc::clone(disk), files, epoch_next, MakerLimits::default(), Box::new(wake))
 }
 
 /// The conversations that are not over, by the shard that owns them.

@@ -1,4 +1,5 @@
-//! Makes segment files ahead of need, and makes old ones new, on a thread of its own for all shards.
+//! Makes segment files ahead of need, and makes old ones new, on a thread of its own for all shards. The
+//! [`Workshop`] does it and the [`SegmentMaker`] is the thread.
 //!
 //! A segment that a shard gets exists, is zero-filled or full of an older epoch's bytes, has its header and
 //! its name, and all that is synced, directory too. So the shard's writes change no metadata. A file goes
@@ -8,28 +9,24 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     fmt,
-    fs::{self, OpenOptions},
     hash::{BuildHasher, RandomState},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, Condvar, Mutex, MutexGuard},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
-use store::journal::{BLOCK_BYTES, SEGMENT_BYTES, SEGMENT_FIRST_BYTES, SegmentHeader};
+use store::journal::SegmentHeader;
 
-use super::files::{BlockBuffer, SegmentName, open_direct, sync_directory, unfinished_name};
+use super::{
+    disk::Disk,
+    files::{SegmentName, unfinished_name},
+};
 
 /// How long after a failure the next attempt is made.
 const RETRY: Duration = Duration::from_secs(1);
-/// Zeros written at once.
-const FILL_BYTES: usize = 256 * 1024;
-
-const _: () = assert!(SEGMENT_BYTES.is_multiple_of(FILL_BYTES));
-const _: () = assert!(SEGMENT_FIRST_BYTES.is_multiple_of(FILL_BYTES));
-const _: () = assert!(FILL_BYTES.is_multiple_of(BLOCK_BYTES));
+const POISONED: &str = "nothing panics while it holds the lock";
 
 /// How much it may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,7 +119,7 @@ pub struct SegmentSource {
 
 impl SegmentSource {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.shared.0.lock().expect("nothing panics while it holds the lock")
+        self.shared.0.lock().expect(POISONED)
     }
 
     /// Asks for a segment of about this length, to be [taken](Self::take) later.
@@ -164,30 +161,23 @@ impl SegmentMaker {
     /// beyond all epochs used; `on_ready` is called with a stream whose segment has become ready, and is to
     /// wake its shard.
     pub fn start(
-        directory: PathBuf,
+        disk: Arc<dyn Disk>,
         files: Vec<SegmentFile>,
         epoch_next: u32,
         limits: MakerLimits,
         on_ready: Box<dyn Fn(u32) + Send>,
     ) -> io::Result<Self> {
-        let state = State { passed: files, ..State::default() };
-        let source = SegmentSource { shared: Arc::new((Mutex::new(state), Condvar::new())) };
-        let used_bytes = source.state().passed.iter().map(|file| file.file_bytes).sum();
-        let mut workshop = Workshop {
-            directory,
-            limits,
-            free: Vec::new(),
-            used_bytes,
-            epoch_next,
-            next_file: 0,
-            // Epochs must differ, and a peer must not be able to guess one and send what looks like a record.
-            salt: RandomState::new().hash_one(epoch_next) as u32,
-            zeros: BlockBuffer::new(FILL_BYTES),
-        };
-        let worker = source.clone();
-        let thread = thread::Builder::new()
-            .name("segments".into())
-            .spawn(move || work(&worker, &mut workshop, &*on_ready))?;
+        // Epochs must differ, and a peer must not be able to guess one and send what looks like a record.
+        let salt = RandomState::new().hash_one(epoch_next) as u32;
+        let mut workshop = Workshop::new(disk, files, epoch_next, salt, limits);
+        let source = workshop.source();
+        let thread = thread::Builder::new().name("segments".into()).spawn(move || {
+            while workshop.wait() {
+                if let Some(stream) = workshop.work() {
+                    on_ready(stream);
+                }
+            }
+        })?;
         Ok(Self { source, thread: Some(thread) })
     }
 
@@ -207,59 +197,11 @@ impl Drop for SegmentMaker {
     }
 }
 
-fn work(source: &SegmentSource, workshop: &mut Workshop, on_ready: &dyn Fn(u32)) {
-    while let Some((passed, wanted)) = next_work(source) {
-        for file in passed {
-            workshop.set_free(file);
-        }
-        let Some(wanted) = wanted else { continue };
-        let stream = wanted.stream;
-        match workshop.prepare(&wanted) {
-            Ok(prepared) => {
-                let mut state = source.state();
-                state.trouble = None;
-                state.ready.insert(stream, prepared);
-                drop(state);
-                on_ready(stream);
-            }
-            Err((trouble, error)) => {
-                let mut state = source.state();
-                state.wanted.push_front(wanted);
-                if state.trouble.replace(trouble) != Some(trouble) {
-                    let directory = workshop.directory.display();
-                    tracing::error!(%directory, %error, "cannot make a journal segment: {trouble}");
-                }
-            }
-        }
-    }
-}
-
-/// Waits for something to do; `None`: it is to stop.
-fn next_work(source: &SegmentSource) -> Option<(Vec<SegmentFile>, Option<Wanted>)> {
-    let mut state = source.state();
-    loop {
-        if state.is_stopping {
-            return None;
-        }
-        let is_waiting = state.trouble.is_some() && state.passed.is_empty();
-        if is_waiting {
-            let (woken, timeout) =
-                source.shared.1.wait_timeout(state, RETRY).expect("nothing panics while it holds the lock");
-            state = woken;
-            if !timeout.timed_out() {
-                continue;
-            }
-        } else if state.wanted.is_empty() && state.passed.is_empty() {
-            state = source.shared.1.wait(state).expect("nothing panics while it holds the lock");
-            continue;
-        }
-        return Some((std::mem::take(&mut state.passed), state.wanted.pop_front()));
-    }
-}
-
-/// The files.
-struct Workshop {
-    directory: PathBuf,
+/// The files, and what is to be done with them. Whoever has it calls [`Workshop::work`].
+#[derive(Debug)]
+pub struct Workshop {
+    source: SegmentSource,
+    disk: Arc<dyn Disk>,
     limits: MakerLimits,
     free: Vec<SegmentFile>,
     /// All files of the journal.
@@ -267,17 +209,84 @@ struct Workshop {
     epoch_next: u32,
     next_file: u32,
     salt: u32,
-    zeros: BlockBuffer,
 }
 
 impl Workshop {
+    /// `files` and `epoch_next` as in [`SegmentMaker::start`]; `salt` is the epochs' other half.
+    pub fn new(
+        disk: Arc<dyn Disk>,
+        files: Vec<SegmentFile>,
+        epoch_next: u32,
+        salt: u32,
+        limits: MakerLimits,
+    ) -> Self {
+        let used_bytes = files.iter().map(|file| file.file_bytes).sum();
+        let state = State { passed: files, ..State::default() };
+        let source = SegmentSource { shared: Arc::new((Mutex::new(state), Condvar::new())) };
+        Self { source, disk, limits, free: Vec::new(), used_bytes, epoch_next, next_file: 0, salt }
+    }
+
+    /// For shards and the projection.
+    pub fn source(&self) -> SegmentSource {
+        self.source.clone()
+    }
+
+    /// Waits for something to do; false: it is to stop.
+    fn wait(&self) -> bool {
+        let mut state = self.source.state();
+        loop {
+            if state.is_stopping {
+                return false;
+            }
+            if state.trouble.is_some() && state.passed.is_empty() {
+                let (woken, timeout) = self.source.shared.1.wait_timeout(state, RETRY).expect(POISONED);
+                if timeout.timed_out() {
+                    return true;
+                }
+                state = woken;
+            } else if state.wanted.is_empty() && state.passed.is_empty() {
+                state = self.source.shared.1.wait(state).expect(POISONED);
+            } else {
+                return true;
+            }
+        }
+    }
+
+    /// Takes back what was passed, and makes one segment if one is wanted: returns whose. What cannot be made
+    /// stays wanted, and the [`Trouble`] is told.
+    pub fn work(&mut self) -> Option<u32> {
+        let (passed, wanted) = {
+            let mut state = self.source.state();
+            (std::mem::take(&mut state.passed), state.wanted.pop_front())
+        };
+        passed.into_iter().for_each(|file| self.set_free(file));
+        let wanted = wanted?;
+        let stream = wanted.stream;
+        let made = self.prepare(&wanted);
+        let mut state = self.source.state();
+        match made {
+            Ok(prepared) => {
+                state.trouble = None;
+                state.ready.insert(stream, prepared);
+                Some(stream)
+            }
+            Err((trouble, error)) => {
+                state.wanted.push_front(wanted);
+                if state.trouble.replace(trouble) != Some(trouble) {
+                    tracing::error!(%error, "cannot make a journal segment: {trouble}");
+                }
+                None
+            }
+        }
+    }
+
     /// A file that nobody needs becomes free, or is removed. Where that fails, the file stays as it is: the
     /// next start finds it.
     fn set_free(&mut self, file: SegmentFile) {
         let result = if self.free.len() < self.limits.free_files_max {
             self.rename_free(&file)
         } else {
-            fs::remove_file(&file.path).map(|()| self.used_bytes -= file.file_bytes)
+            self.disk.remove(&file.path).map(|()| self.used_bytes -= file.file_bytes)
         };
         if let Err(error) = result {
             let path = file.path.display();
@@ -286,16 +295,16 @@ impl Workshop {
     }
 
     fn rename_free(&mut self, file: &SegmentFile) -> io::Result<()> {
+        let taken = self.disk.list()?;
         let path = loop {
             self.next_file += 1;
-            let path = self.directory.join(SegmentName::Free(self.next_file).file_name());
+            let path = self.disk.path(&SegmentName::Free(self.next_file).file_name());
             // Its own name may be one of those.
-            if path == file.path || !path.try_exists()? {
+            if path == file.path || taken.iter().all(|other| other.path != path) {
                 break path;
             }
         };
-        fs::rename(&file.path, &path)?;
-        sync_directory(&self.directory)?;
+        self.disk.rename(&file.path, &path)?;
         self.free.push(SegmentFile { path, file_bytes: file.file_bytes });
         Ok(())
     }
@@ -304,12 +313,8 @@ impl Workshop {
         let file = self.file(wanted.segment_bytes)?;
         self.name(&file, wanted).map_err(|error| {
             // Nobody knows what it is now. Under its old name or its new one, it holds nothing.
-            let path = self.directory.join(wanted.name().file_name());
-            for path in [&file.path, &path] {
-                if let Err(error) = remove(path) {
-                    tracing::warn!(path = %path.display(), %error, "cannot remove a journal file");
-                }
-            }
+            self.remove(&file.path);
+            self.remove(&self.disk.path(&wanted.name().file_name()));
             self.used_bytes -= file.file_bytes;
             (trouble(&error), error)
         })
@@ -330,12 +335,10 @@ impl Workshop {
             return Err((Trouble::LimitReached, limit));
         }
         self.next_file += 1;
-        let path = self.directory.join(unfinished_name(self.next_file));
-        if let Err(error) = fill(&path, segment_bytes, self.zeros.bytes()) {
+        let path = self.disk.path(&unfinished_name(self.next_file));
+        if let Err(error) = self.disk.make(&path, segment_bytes) {
             // Half a file keeps space that others need.
-            if let Err(error) = remove(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove a journal file");
-            }
+            self.remove(&path);
             return Err((trouble(&error), error));
         }
         self.used_bytes = used_bytes;
@@ -348,15 +351,16 @@ impl Workshop {
         self.epoch_next += 1;
         let segment_bytes = u32::try_from(file.file_bytes).map_err(io::Error::other)?;
         let header = SegmentHeader { stream, segment, epoch, segment_bytes };
-        let mut block = BlockBuffer::new(BLOCK_BYTES);
-        block.bytes().copy_from_slice(&header.encode());
-        let opened = open_direct(OpenOptions::new().write(true), &file.path)?;
-        opened.write_all_at(block.bytes(), 0)?;
-        opened.sync_all()?;
-        let path = self.directory.join(wanted.name().file_name());
-        fs::rename(&file.path, &path)?;
-        sync_directory(&self.directory)?;
+        self.disk.write_header(&file.path, &header.encode())?;
+        let path = self.disk.path(&wanted.name().file_name());
+        self.disk.rename(&file.path, &path)?;
         Ok(Prepared { path, segment, epoch, segment_bytes: segment_bytes as usize })
+    }
+
+    fn remove(&self, path: &Path) {
+        if let Err(error) = self.disk.remove(path) {
+            tracing::warn!(path = %path.display(), %error, "cannot remove a journal file");
+        }
     }
 }
 
@@ -365,19 +369,4 @@ fn trouble(error: &io::Error) -> Trouble {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Trouble::DiskFull,
         _ => Trouble::DiskFails,
     }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
-}
-
-fn fill(path: &Path, segment_bytes: usize, zeros: &[u8]) -> io::Result<()> {
-    let file = open_direct(OpenOptions::new().write(true).create(true).truncate(true), path)?;
-    for offset in (0..segment_bytes).step_by(zeros.len()) {
-        file.write_all_at(zeros, offset as u64)?;
-    }
-    file.sync_all()
 }

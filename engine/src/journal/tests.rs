@@ -60,10 +60,11 @@ struct Life {
 fn live(path: &Path, limits: MakerLimits) -> Life {
     let data = DataDirectory::open(path).expect("no other server");
     let mut projection = Projection::open(&data.database()).expect("a database");
-    let recovered = recover(&data, &mut projection).expect("nothing is damaged");
+    let recovered = recover(&data.journal(), &mut projection).expect("nothing is damaged");
     let files = recovered.files.clone();
-    let maker = SegmentMaker::start(data.journal(), files, recovered.epoch_next, limits, Box::new(|_| {}))
-        .expect("a thread");
+    let disk = Arc::new(data.journal());
+    let maker =
+        SegmentMaker::start(disk, files, recovered.epoch_next, limits, Box::new(|_| {})).expect("a thread");
     let journal = Journal::open(0, recovered.start(0), maker.source());
     let durable = journal.durable();
     Life { journal, reactor: reactor(), maker, recovered, projection: Some(projection), data, durable }
@@ -105,7 +106,7 @@ impl Life {
             Followed { stream: 0, start: self.recovered.start(0), published: self.journal.published() };
         ProjectionThread::start(
             self.projection.take().expect("started once"),
-            self.data.journal(),
+            &(Arc::new(self.data.journal()) as Arc<dyn Disk>),
             vec![followed],
             self.maker.source(),
             Box::new(move |stream, up_to| {
@@ -161,7 +162,7 @@ fn what_was_acknowledged_is_there_after_a_crash() {
         drop(life);
         let data = DataDirectory::open(path).expect("the lock is free again");
         let mut projection = Projection::open(&data.database()).expect("a database");
-        let recovered = recover(&data, &mut projection).expect("nothing is damaged");
+        let recovered = recover(&data.journal(), &mut projection).expect("nothing is damaged");
         assert_eq!(recovered.start(0).next_number, last + 1);
         drop((data, projection));
         check_sql(path, last);
@@ -222,7 +223,7 @@ fn a_crash_between_the_commit_and_the_free_list_loses_and_doubles_nothing() {
     for _ in 0..2 {
         let data = DataDirectory::open(path).expect("no other server");
         let mut projection = Projection::open(&data.database()).expect("a database");
-        recover(&data, &mut projection).expect("nothing is damaged");
+        recover(&data.journal(), &mut projection).expect("nothing is damaged");
     }
     std::fs::remove_file(&names[1]).expect("one was freed");
     let mut life = live(path, MakerLimits::default());
@@ -269,7 +270,7 @@ fn a_torn_tail_is_cut_and_damage_stops_the_start() {
         let data = DataDirectory::open(path).expect("no other server");
         let mut projection =
             Projection::open(&directory.path().join(format!("{at}.db"))).expect("a database");
-        let found = match recover(&data, &mut projection) {
+        let found = match recover(&data.journal(), &mut projection) {
             Ok(recovered) => Ok(recovered.start(0).next_number - 1),
             Err(RecoveryError::Damaged { path, offset }) => {
                 assert_eq!(path, segment);
@@ -314,7 +315,7 @@ fn a_lost_record_before_a_later_segment_is_damage() {
     assert!(doctor(path).expect("reads").is_damaged());
     let data = DataDirectory::open(path).expect("no other server");
     let mut projection = Projection::open(&data.database()).expect("a database");
-    let error = recover(&data, &mut projection).expect_err("records are missing");
+    let error = recover(&data.journal(), &mut projection).expect_err("records are missing");
     assert!(matches!(&error, RecoveryError::Damaged { path, .. } if *path == segment), "{error}");
 }
 
@@ -375,7 +376,7 @@ fn a_projection_that_failed_tries_again() {
     let told = Arc::clone(&projected);
     let thread = ProjectionThread::start(
         life.projection.take().expect("started once"),
-        life.data.journal(),
+        &(Arc::new(life.data.journal()) as Arc<dyn Disk>),
         vec![followed],
         life.maker.source(),
         Box::new(move |_, up_to| *told.lock().expect("a lock") = up_to),

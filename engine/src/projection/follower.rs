@@ -1,12 +1,6 @@
 //! One stream's place in its files, and the way from there to its durable end.
 
-use std::{
-    fmt,
-    fs::{File, OpenOptions},
-    io,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use store::{
     journal::{BLOCK_BYTES, Cursor, GROUP_BYTES_MAX, RECORD_BYTES_MAX, SegmentHeader, Step},
@@ -15,9 +9,7 @@ use store::{
 };
 
 use super::{BATCH_RECORDS, Followed};
-use crate::journal::{
-    BlockBuffer, Position, Published, SegmentFile, SegmentName, SegmentSource, open_direct, read_full,
-};
+use crate::journal::{BlockBuffer, Disk, Position, Published, SegmentFile, SegmentName, SegmentSource};
 
 /// Read at once.
 const WINDOW_BYTES: usize = GROUP_BYTES_MAX;
@@ -60,7 +52,7 @@ pub(super) struct Advanced {
 #[derive(Debug)]
 pub(super) struct Follower {
     stream: u32,
-    journal: PathBuf,
+    disk: Arc<dyn Disk>,
     published: Arc<Published>,
     /// The segment that is read, or to be opened.
     segment: u32,
@@ -74,17 +66,16 @@ pub(super) struct Follower {
 
 #[derive(Debug)]
 struct Open {
-    file: File,
     path: PathBuf,
     file_bytes: u64,
     cursor: Cursor,
 }
 
 impl Follower {
-    pub(super) fn new(followed: Followed, journal: PathBuf) -> Self {
+    pub(super) fn new(followed: Followed, disk: Arc<dyn Disk>) -> Self {
         Self {
             stream: followed.stream,
-            journal,
+            disk,
             published: followed.published,
             segment: followed.start.next_segment,
             open: None,
@@ -127,22 +118,16 @@ impl Follower {
         Ok(None)
     }
 
-    fn path(&self) -> PathBuf {
-        self.journal.join(SegmentName::Segment { stream: self.stream, segment: self.segment }.file_name())
-    }
-
     fn open_segment(&self) -> Result<Open, FollowError> {
-        let path = self.path();
-        let disk = |error| FollowError::Disk(path.clone(), error);
-        let file = open_direct(OpenOptions::new().read(true), &path).map_err(disk)?;
-        let file_bytes = file.metadata().map_err(disk)?.len();
+        let name = SegmentName::Segment { stream: self.stream, segment: self.segment };
+        let path = self.disk.path(&name.file_name());
         let mut block = BlockBuffer::new(BLOCK_BYTES);
-        let read = read_full(&file, block.bytes(), 0).map_err(disk)?;
-        let header = SegmentHeader::decode(&block.bytes()[..read]);
-        match header {
+        let read = self.disk.read(&path, 0, block.bytes());
+        let read = read.map_err(|error| FollowError::Disk(path.clone(), error))?;
+        match SegmentHeader::decode(&block.bytes()[..read]) {
             Ok(header) if (header.stream, header.segment) == (self.stream, self.segment) => {
                 let cursor = Cursor::new(header.epoch, Some(self.number), Some(self.previous));
-                Ok(Open { file, path, file_bytes, cursor })
+                Ok(Open { path, file_bytes: header.segment_bytes.into(), cursor })
             }
             Ok(_) | Err(_) => Err(FollowError::Damaged(path, 0)),
         }
@@ -157,7 +142,9 @@ impl Follower {
         let wanted =
             usize::try_from(end.saturating_sub(begin as u64)).unwrap_or(usize::MAX).min(WINDOW_BYTES);
         let window = &mut self.window.bytes()[..wanted];
-        let read = read_full(&open.file, window, begin as u64)
+        let read = self
+            .disk
+            .read(&open.path, begin as u64, window)
             .map_err(|error| FollowError::Disk(open.path.clone(), error))?;
         let mut batch = Vec::new();
         while batch.len() < BATCH_RECORDS

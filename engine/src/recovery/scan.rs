@@ -1,16 +1,11 @@
 //! What lies in the journal's directory, by name, header and first record. Nothing is changed here.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use store::journal::{BLOCK_BYTES, Cursor, RECORD_BYTES_MAX, SegmentHeader, Step};
 
 use super::{RecoveryError, header_error, is_unfinished};
-use crate::journal::{SegmentFile, SegmentName, read_full};
+use crate::journal::{BlockBuffer, Disk, Listed, SegmentFile, SegmentName};
 
 /// A stream's segment.
 #[derive(Clone, Debug)]
@@ -43,36 +38,28 @@ impl Scanned {
 
 /// Where the first record of a segment ends at the latest.
 const HEAD_BYTES: usize = BLOCK_BYTES + RECORD_BYTES_MAX;
+const _: () = assert!(HEAD_BYTES.is_multiple_of(BLOCK_BYTES));
 
-pub(super) fn scan(journal: &Path) -> Result<Scanned, RecoveryError> {
-    let disk = |path: &Path| {
-        let path = path.to_owned();
-        move |error| RecoveryError::Disk { path, error }
-    };
+pub(super) fn scan(disk: &dyn Disk) -> Result<Scanned, RecoveryError> {
     let mut scanned = Scanned::default();
-    let mut head = vec![0; HEAD_BYTES];
-    for entry in fs::read_dir(journal).map_err(disk(journal))? {
-        let entry = entry.map_err(disk(journal))?;
-        let path = entry.path();
-        let file_name = entry.file_name();
-        // A name that is not text is none of ours.
-        let name = file_name.to_str().unwrap_or("");
-        if is_unfinished(name) {
+    let mut head = BlockBuffer::new(HEAD_BYTES);
+    let directory = disk.path("");
+    for Listed { name, path, file_bytes } in
+        disk.list().map_err(|error| RecoveryError::Disk { path: directory, error })?
+    {
+        if is_unfinished(&name) {
             scanned.unusable.push(path);
-        } else if let Some(name) = SegmentName::parse(name) {
-            let file_bytes = entry.metadata().map_err(disk(&path))?.len();
-            let read = read_head(&path, &mut head).map_err(disk(&path))?;
-            scanned.add(name, SegmentFile { path, file_bytes }, &head[..read])?;
+        } else if let Some(name) = SegmentName::parse(&name) {
+            let read = disk
+                .read(&path, 0, head.bytes())
+                .map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
+            scanned.add(name, SegmentFile { path, file_bytes }, &head.bytes()[..read])?;
         }
     }
     for segments in scanned.streams.values_mut() {
         segments.sort_by_key(|found| found.header.segment);
     }
     Ok(scanned)
-}
-
-fn read_head(path: &Path, head: &mut [u8]) -> io::Result<usize> {
-    read_full(&File::open(path)?, head, 0)
 }
 
 impl Scanned {
