@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use net::{CloseReason, ConnectionId, Event, Reactor, SendError, Time, Waker};
+use net::{CloseReason, ConnectionId, Event, Reactor, SendError, Time};
+use store::record::Record;
 
 pub use self::counting::Counting;
 use crate::{
@@ -28,28 +29,25 @@ use crate::{
 const _: () = assert!(limits::DRAINED_ABOVE_BYTES >= net::DRAINED_ABOVE_BYTES);
 
 /// How to reach a shard from another.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Neighbour {
     /// Its lanes.
     pub lanes: Arc<Lanes>,
     /// Wakes it when it sleeps.
-    pub waker: Waker,
+    pub wake: Arc<dyn Fn() + Send + Sync>,
 }
 
-/// Why a shard cannot go on. The process must end: what the shard has not acknowledged is not promised.
+/// Why a shard's thread cannot go on, and the process must end.
 #[derive(Debug)]
 pub enum DriverError {
     /// The reactor cannot take a turn.
     Reactor(std::io::Error),
-    /// The journal cannot be written.
-    Journal(JournalError),
 }
 
 impl fmt::Display for DriverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reactor(error) => write!(f, "the reactor failed: {error}; restart the server"),
-            Self::Journal(error) => write!(f, "{error}"),
         }
     }
 }
@@ -72,6 +70,17 @@ pub struct Driver {
     pub counting: Counting,
     /// Set when the process shall end.
     pub stop: Arc<AtomicBool>,
+    /// Told once, when the journal has failed: from then on the shard acknowledges nothing.
+    pub on_journal_failed: Box<dyn FnMut(&JournalError)>,
+}
+
+/// A shard's thread, turn by turn.
+pub struct Running {
+    driver: Driver,
+    outputs: Outputs,
+    backlog: Backlog,
+    is_stopping: bool,
+    has_failed: bool,
 }
 
 /// What waits for room in another shard's lanes, in order: `[normal, VIP]` for each shard.
@@ -79,32 +88,49 @@ struct Backlog(Vec<[VecDeque<LaneItem>; 2]>);
 
 impl Driver {
     /// Runs the shard until it has stopped. `outputs` is what the shard had to say when it was made.
-    pub fn run(mut self, mut outputs: Outputs) -> Result<(), DriverError> {
-        let mut backlog = Backlog(self.neighbours.iter().map(|_| Default::default()).collect());
-        self.carry_out(&mut outputs, &mut backlog)?;
-        let mut stopping = false;
-        loop {
-            self.turn(&mut outputs, &mut backlog)?;
-            if self.stop.load(Ordering::Acquire) && !stopping {
-                stopping = true;
-                self.reactor.stop_listening();
-                self.shard.stop();
-            }
-            if stopping && self.shard.is_empty() && self.shard.is_settled() && backlog.is_empty() {
-                return Ok(());
-            }
-        }
+    pub fn run(self, outputs: Outputs) -> Result<(), DriverError> {
+        let mut running = Running::begin(self, outputs);
+        while running.turn()? {}
+        Ok(())
+    }
+}
+
+impl Running {
+    /// Carries out what the shard had to say when it was made.
+    pub fn begin(driver: Driver, mut outputs: Outputs) -> Self {
+        let backlog = Backlog(driver.neighbours.iter().map(|_| Default::default()).collect());
+        let first = std::mem::take(&mut outputs);
+        let mut running = Self { driver, outputs: first, backlog, is_stopping: false, has_failed: false };
+        running.carry_out();
+        running
     }
 
-    fn turn(&mut self, outputs: &mut Outputs, backlog: &mut Backlog) -> Result<(), DriverError> {
-        let own = Arc::clone(&self.neighbours[self.index].lanes);
-        let wait = Duration::from_millis(if backlog.is_empty() { TICK_MS } else { 1 });
-        let (shard, journal, dones) = (&mut self.shard, &mut self.journal, &self.pool.dones);
-        let counting = &self.counting;
+    /// The shard, to be looked at.
+    pub fn shard(&self) -> &Shard {
+        &self.driver.shard
+    }
+
+    /// One turn; false: the shard has stopped.
+    pub fn turn(&mut self) -> Result<bool, DriverError> {
+        let time = self.take_events()?;
+        self.carry_out();
+        self.take_items(time);
+        self.carry_out();
+        self.flush();
+        let Driver { counting, shard, reactor, .. } = &mut self.driver;
+        counting.publish(time.monotonic_us, shard, &**reactor);
+        Ok(!self.has_stopped())
+    }
+
+    /// What the reactor reports.
+    fn take_events(&mut self) -> Result<Time, DriverError> {
+        let Self { driver, outputs, .. } = self;
+        let Driver { index, shard, reactor, journal, neighbours, pool, counting, .. } = driver;
+        let own = &neighbours[*index].lanes;
+        let wait = Duration::from_millis(if self.backlog.is_empty() { TICK_MS } else { 1 });
         let mut journal_result = Ok(());
-        let time = self
-            .reactor
-            .turn(wait, &mut || !own.is_empty() || !dones.is_empty(), &mut |time, event| {
+        let time = reactor
+            .turn(wait, &mut || !own.is_empty() || !pool.dones.is_empty(), &mut |time, event| {
                 shard.begin(now_of(time));
                 if let Event::Written { token, result } = event {
                     match journal.written(token, result) {
@@ -119,62 +145,103 @@ impl Driver {
                 }
             })
             .map_err(DriverError::Reactor)?;
-        journal_result.map_err(DriverError::Journal)?;
-        self.carry_out(outputs, backlog)?;
+        self.check(journal_result);
+        Ok(time)
+    }
 
-        self.shard.begin(now_of(time));
-        backlog.push(&self.neighbours);
-        own.drain(limits::LANE_BUDGET, |item| self.shard.handle(Input::Lane(item), outputs));
-        while let Some(done) = self.pool.dones.pop() {
-            self.shard.handle(Input::Done(done), outputs);
+    /// What other shards and the pool say, and what time alone decides.
+    fn take_items(&mut self, time: Time) {
+        let Self { driver, outputs, backlog, .. } = self;
+        let Driver { index, shard, journal, neighbours, pool, .. } = driver;
+        shard.begin(now_of(time));
+        backlog.push(neighbours);
+        neighbours[*index].lanes.drain(limits::LANE_BUDGET, |item| shard.handle(Input::Lane(item), outputs));
+        while let Some(done) = pool.dones.pop() {
+            shard.handle(Input::Done(done), outputs);
         }
-        self.shard.pressure(self.journal.is_full(), backlog.len() > limits::BACKLOG_ITEMS_MAX);
-        self.shard.finish(outputs);
-        self.carry_out(outputs, backlog)?;
-        self.journal.flush(&mut *self.reactor).map_err(DriverError::Journal)?;
-        self.counting.publish(time.monotonic_us, &self.shard, &*self.reactor);
-        Ok(())
+        shard.pressure(journal.is_full(), backlog.len() > limits::BACKLOG_ITEMS_MAX);
+        shard.finish(outputs);
+    }
+
+    fn flush(&mut self) {
+        if !self.has_failed {
+            let flushed = self.driver.journal.flush(&mut *self.driver.reactor);
+            self.check(flushed);
+        }
+        if self.driver.stop.load(Ordering::Acquire) && !self.is_stopping {
+            self.is_stopping = true;
+            self.driver.reactor.stop_listening();
+            self.driver.shard.stop();
+        }
+    }
+
+    fn has_stopped(&self) -> bool {
+        let shard = &self.driver.shard;
+        self.is_stopping && shard.is_empty() && shard.is_settled() && self.backlog.is_empty()
+    }
+
+    /// After a failed write nobody knows what the disk has: the shard says nothing more that would need it.
+    fn check(&mut self, result: Result<(), JournalError>) {
+        let Err(error) = result else { return };
+        if !std::mem::replace(&mut self.has_failed, true) {
+            (self.driver.on_journal_failed)(&error);
+            self.driver.shard.fail(&mut self.outputs);
+            self.carry_out();
+        }
     }
 
     /// Carries out what the shard wants, and what it wants when something of that is refused.
-    fn carry_out(&mut self, outputs: &mut Outputs, backlog: &mut Backlog) -> Result<(), DriverError> {
+    fn carry_out(&mut self) {
         let mut refused = Vec::new();
         loop {
-            for microseconds in outputs.ack_us.drain(..) {
-                self.counting.durable_ack(microseconds);
+            for microseconds in self.outputs.ack_us.drain(..) {
+                self.driver.counting.durable_ack(microseconds);
             }
-            for output in std::mem::take(&mut outputs.list) {
+            let mut journal_result = Ok(());
+            for output in std::mem::take(&mut self.outputs.list) {
+                let driver = &mut self.driver;
                 match output {
-                    Output::Send { connection, bytes } => self.send(connection, &outputs.bytes[bytes]),
-                    Output::SendShared { connection, frame } => self.send(connection, &frame),
-                    Output::Close { connection } => self.reactor.close(ConnectionId::from_u64(connection)),
+                    Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
+                    Output::SendShared { connection, frame } => driver.send(connection, &frame),
+                    Output::Close { connection } => driver.reactor.close(ConnectionId::from_u64(connection)),
                     Output::HandOver { connection, to, token } => {
-                        self.reactor.hand_over(ConnectionId::from_u64(connection), to, token);
+                        driver.reactor.hand_over(ConnectionId::from_u64(connection), to, token);
                     }
                     Output::Lane { to, vip, item } => {
-                        refused.extend(backlog.put(&self.neighbours, to, vip, item).map(Input::LaneFull));
+                        let full = self.backlog.put(&driver.neighbours, to, vip, item);
+                        refused.extend(full.map(Input::LaneFull));
                     }
                     Output::Record { number, record } => {
-                        let appended = self.journal.append(&record).map_err(DriverError::Journal)?;
-                        assert_eq!(appended, number, "shard and journal count alike");
+                        if !self.has_failed && journal_result.is_ok() {
+                            journal_result = driver.append(number, &record);
+                        }
                     }
                     Output::Job { connection, job } => {
-                        let job = self.with_peer(connection, job);
-                        if let Err(job) = self.pool.jobs.try_send(job) {
-                            self.counting.job_refused();
+                        let job = driver.with_peer(connection, job);
+                        if let Err(job) = driver.pool.jobs.try_send(job) {
+                            driver.counting.job_refused();
                             refused.push(Input::JobRefused(job));
                         }
                     }
                 }
             }
-            outputs.clear();
+            self.outputs.clear();
+            self.check(journal_result);
             if refused.is_empty() {
-                return Ok(());
+                return;
             }
             for input in refused.drain(..) {
-                self.shard.handle(input, outputs);
+                self.driver.shard.handle(input, &mut self.outputs);
             }
         }
+    }
+}
+
+impl Driver {
+    fn append(&mut self, number: u64, record: &Record) -> Result<(), JournalError> {
+        let appended = self.journal.append(record)?;
+        assert_eq!(appended, number, "shard and journal count alike");
+        Ok(())
     }
 
     fn send(&mut self, connection: u64, bytes: &[u8]) {
@@ -212,7 +279,7 @@ impl Backlog {
         let waiting = &mut self.0[to][usize::from(vip)];
         let result = if waiting.is_empty() { neighbours[to].lanes.push(vip, item) } else { Err(item) };
         match result {
-            Ok(()) => neighbours[to].waker.wake(),
+            Ok(()) => (neighbours[to].wake)(),
             Err(item @ LaneItem::Inbound(_)) => return Some(item),
             Err(item) => waiting.push_back(item),
         }
@@ -228,7 +295,7 @@ impl Backlog {
                         waiting.push_front(item);
                         break;
                     }
-                    neighbour.waker.wake();
+                    (neighbour.wake)();
                 }
             }
         }

@@ -45,6 +45,9 @@ pub const EVENTS_PAGE: u32 = 200;
 /// What a client is told to wait after a refusal for want of room, in milliseconds.
 pub const RETRY_AFTER_MS: u32 = 2_000;
 
+/// What a client is told to wait when the disk has failed: somebody has to see to it.
+pub const FAILED_RETRY_AFTER_MS: u32 = 30_000;
+
 /// Connections that one agent may have at once.
 pub const AGENT_CONNECTIONS_MAX: usize = 16;
 

@@ -108,9 +108,9 @@ impl Pool {
         self.metrics_address
     }
 
-    /// What `/health/ready` says from now on, on both ports; a server that drains is not ready.
-    pub fn set_ready(&self, ready: bool) {
-        self.api.set_ready(ready);
+    /// What `/health/ready` says from now on, on both ports, with the status 503.
+    pub fn set_not_ready(&self, why: &'static str) {
+        self.api.set_not_ready(why);
     }
 }
 

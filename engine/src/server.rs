@@ -24,7 +24,7 @@ use crate::{
     driver::{Counting, Driver, DriverError, Neighbour},
     identity::secrets::{SecretError, Secrets},
     jobs::Done,
-    journal::{Disk, Journal, MakerLimits, SegmentMaker},
+    journal::{Disk, Journal, JournalError, MakerLimits, SegmentMaker},
     lanes::Lanes,
     limits, logging, placement,
     pool::{
@@ -56,6 +56,8 @@ pub enum ServeError {
     Start(io::Error),
     /// A shard ended: nothing it has not acknowledged is promised, and the rest is on the disk.
     Shard(usize, DriverError),
+    /// A shard's journal had failed before the server was told to stop.
+    Journal(usize),
     /// A shard's thread panicked: a fault of ours.
     Panicked(usize),
 }
@@ -80,6 +82,11 @@ impl fmt::Display for ServeError {
             },
             Self::Start(error) => write!(f, "{error}"),
             Self::Shard(index, error) => write!(f, "shard {index} ended: {error}"),
+            Self::Journal(index) => write!(
+                f,
+                "stopped, but the journal of shard {index} had failed: check the disk; the next start reads back \
+                 what was acknowledged"
+            ),
             Self::Panicked(index) => {
                 write!(f, "shard {index} ended by a fault of the program; please report what stands above")
             }
@@ -93,6 +100,8 @@ impl std::error::Error for ServeError {}
 enum Ended {
     Signal,
     Shard(usize, Result<(), DriverError>),
+    /// No end: the shard goes on without acknowledging anything.
+    Journal(usize),
 }
 
 /// Runs the server until a signal ends it.
@@ -155,7 +164,11 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     };
     let neighbours = wakers
         .iter()
-        .map(|waker| Neighbour { lanes: Arc::new(Lanes::new(limits::LANE_ITEMS_MAX)), waker: waker.clone() })
+        .map(|waker| {
+            let waker = waker.clone();
+            let lanes = Arc::new(Lanes::new(limits::LANE_ITEMS_MAX));
+            Neighbour { lanes, wake: Arc::new(move || waker.wake()) }
+        })
         .collect();
     let (ended, endings) = mpsc::channel();
     let mut crew = Crew {
@@ -179,21 +192,32 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     watch_signals(&pool, ended).map_err(ServeError::Start)?;
     println!("{}", banner(&config, pool.metrics_address(), &reason, setup.as_ref()));
 
-    let first = endings.recv().expect("the crew keeps a sender");
-    if let Ended::Shard(index, result) = first {
-        return Err(result
-            .err()
-            .map_or(ServeError::Panicked(index), |error| ServeError::Shard(index, error)));
-    }
+    let failed = wait_for_the_end(&endings, &pool)?;
     tracing::info!("stopping: clients are told to come back; a second signal ends at once");
-    pool.set_ready(false);
+    pool.set_not_ready("stopping\n");
     crew.stop()?;
     // In this order: what is durable goes to SQL, then nobody needs segments or answers any more.
     drop(projection);
     drop(maker);
     drop(pool);
     tracing::info!("stopped");
-    Ok(())
+    failed.map_or(Ok(()), |index| Err(ServeError::Journal(index)))
+}
+
+/// Waits until a signal comes or a shard ends. Returns the first shard whose journal has failed, if any has.
+fn wait_for_the_end(endings: &mpsc::Receiver<Ended>, pool: &Pool) -> Result<Option<usize>, ServeError> {
+    let mut failed = None;
+    loop {
+        match endings.recv().expect("the crew keeps a sender") {
+            Ended::Signal => return Ok(failed),
+            Ended::Journal(index) => {
+                failed = failed.or(Some(index));
+                pool.set_not_ready("a disk has failed: see the log, then restart\n");
+            }
+            Ended::Shard(index, Err(error)) => return Err(ServeError::Shard(index, error)),
+            Ended::Shard(index, Ok(())) => return Err(ServeError::Panicked(index)),
+        }
+    }
 }
 
 /// The shards' threads and what they share.
@@ -223,6 +247,7 @@ impl Crew {
         let neighbours = Arc::clone(&self.neighbours);
         let counting = Counting::new(self.metrics.clone());
         let (stop, ended) = (Arc::clone(&self.stop), self.ended.clone());
+        let on_journal_failed = tell_journal_failed(index, self.metrics.clone(), self.ended.clone());
         let cpu = self.cpus.get(index).copied();
         let run = move || {
             let mut reactor = match port.open(cpu) {
@@ -238,7 +263,17 @@ impl Crew {
             let now = Now { unix_ms: time.unix_ms, monotonic_us: time.monotonic_us };
             let mut outputs = Outputs::default();
             let shard = Shard::new(index, settings, beginning, now, &mut outputs);
-            let driver = Driver { index, shard, reactor, journal, neighbours, pool, counting, stop };
+            let driver = Driver {
+                index,
+                shard,
+                reactor,
+                journal,
+                neighbours,
+                pool,
+                counting,
+                stop,
+                on_journal_failed,
+            };
             let result = driver.run(outputs);
             tell(&ended, Ended::Shard(index, result));
         };
@@ -250,12 +285,30 @@ impl Crew {
     /// Ends the shards in order, and waits for them.
     fn stop(self) -> Result<(), ServeError> {
         self.stop.store(true, Ordering::Release);
-        self.neighbours.iter().for_each(|neighbour| neighbour.waker.wake());
+        self.neighbours.iter().for_each(|neighbour| (neighbour.wake)());
         for (index, thread) in self.threads.into_iter().enumerate() {
             thread.join().map_err(|_| ServeError::Panicked(index))?;
         }
         Ok(())
     }
+}
+
+/// The log, the metrics and whoever asks for readiness hear of it.
+fn tell_journal_failed(
+    index: usize,
+    metrics: Metrics,
+    ended: mpsc::Sender<Ended>,
+) -> Box<dyn FnMut(&JournalError) + Send> {
+    Box::new(move |error| {
+        tracing::error!(
+            shard = index,
+            %error,
+            "this shard acknowledges nothing any more and sends its visitors away; others go on. Restart the server \
+             when the disk is well: `ringdesk doctor` says what it holds"
+        );
+        metrics.journals_failed().increment(1.0);
+        tell(&ended, Ended::Journal(index));
+    })
 }
 
 /// Tells somebody who may have gone: then nobody needs to know.

@@ -15,10 +15,7 @@ mod setup;
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use axum::{
@@ -56,7 +53,7 @@ pub struct Parts {
     setup: Mutex<Option<SetupToken>>,
     logins: Mutex<Throttle>,
     hashing: Semaphore,
-    ready: AtomicBool,
+    not_ready: Mutex<Option<&'static str>>,
 }
 
 /// The shard that owns a conversation; `None`: no conversation can have this id.
@@ -89,7 +86,7 @@ pub struct ApiParts {
 }
 
 impl Api {
-    /// Ready from the start; see [`Api::set_ready`].
+    /// Ready from the start; see [`Api::set_not_ready`].
     pub fn new(parts: ApiParts) -> Self {
         Self(Arc::new(Parts {
             identity: parts.secrets.identity(),
@@ -102,13 +99,18 @@ impl Api {
             setup: Mutex::new(parts.setup),
             logins: Mutex::default(),
             hashing: Semaphore::new(HASHES_MAX),
-            ready: AtomicBool::new(true),
+            not_ready: Mutex::new(None),
         }))
     }
 
     /// What `/health/ready` says from now on.
-    pub fn set_ready(&self, ready: bool) {
-        self.ready.store(ready, Ordering::Relaxed);
+    pub fn set_not_ready(&self, why: &'static str) {
+        *self.not_ready() = Some(why);
+    }
+
+    fn not_ready(&self) -> MutexGuard<'_, Option<&'static str>> {
+        // One word, whole at any time.
+        self.not_ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn logins(&self) -> MutexGuard<'_, Throttle> {
@@ -147,9 +149,9 @@ pub fn router(api: Api) -> Router {
 pub fn health(api: Api) -> Router {
     Router::new().route("/health/live", get(async || "live\n")).route(
         "/health/ready",
-        get(async move || match api.ready.load(Ordering::Relaxed) {
-            true => Ok("ready\n"),
-            false => Err((http::StatusCode::SERVICE_UNAVAILABLE, "stopping\n")),
+        get(async move || match *api.not_ready() {
+            None => Ok("ready\n"),
+            Some(why) => Err((http::StatusCode::SERVICE_UNAVAILABLE, why)),
         }),
     )
 }

@@ -88,6 +88,7 @@ struct Handles {
     desk_agents_ready: Gauge,
     jobs_refused: Counter,
     logins: [Counter; 3],
+    journals_failed: Gauge,
     resident_memory_bytes: Gauge,
 }
 
@@ -133,6 +134,11 @@ impl Metrics {
     /// Connections of all shards: increment and decrement.
     pub fn connections(&self) -> &Gauge {
         &self.0.connections
+    }
+
+    /// Shards whose journal has failed: incremented once each.
+    pub fn journals_failed(&self) -> &Gauge {
+        &self.0.journals_failed
     }
 
     /// Clients' messages by class and what became of them.
@@ -261,6 +267,7 @@ impl Handles {
             jobs_refused: counter!("ringdesk_pool_jobs_refused_total"),
             logins: ["accepted", "wrong", "throttled"]
                 .map(|outcome| counter!("ringdesk_logins_total", "outcome" => outcome)),
+            journals_failed: at_zero(gauge!("ringdesk_journals_failed")),
             resident_memory_bytes: at_zero(gauge!("process_resident_memory_bytes")),
         };
         gauge!("ringdesk_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -289,6 +296,10 @@ fn describe() {
     describe_counter!("ringdesk_pool_jobs_refused_total", "Jobs of shards that found the pool's queue full.");
     describe_counter!("ringdesk_logins_total", "Logins by outcome.");
     describe_gauge!("ringdesk_build_info", "1, with the version of this build.");
+    describe_gauge!(
+        "ringdesk_journals_failed",
+        "Shards whose journal could not be written: they acknowledge nothing until the server is restarted."
+    );
     describe_gauge!("process_resident_memory_bytes", "Resident memory of the process in bytes.");
 }
 

@@ -87,7 +87,7 @@ fn the_second_port_tells_metrics_and_health() {
     assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
     assert!(metrics.contains("# TYPE ringdesk_messages_dropped_total counter"), "{metrics}");
     assert!(get("/health/ready").starts_with("HTTP/1.1 200"));
-    running.pool.set_ready(false);
+    running.pool.set_not_ready("stopping\n");
     assert!(get("/health/ready").starts_with("HTTP/1.1 503"));
     assert!(get("/health/live").starts_with("HTTP/1.1 200"));
 }

@@ -114,7 +114,7 @@ impl Connections {
     }
 
     /// Every connection there is.
-    fn all(&self) -> Vec<u64> {
+    pub fn all(&self) -> Vec<u64> {
         self.slots.iter().flatten().map(|connection| connection.id).collect()
     }
 }

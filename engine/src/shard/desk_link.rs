@@ -114,6 +114,13 @@ impl Shard {
     }
 
     pub(super) fn desk_says(&mut self, output: DeskOutput, out: &mut Outputs) {
+        if self.failed {
+            // The conversation is the next start's; its seat is for one that can be served.
+            if let DeskOutput::Assign { conversation, .. } = output {
+                self.tell_desk(DeskInput::Leave { conversation }, out);
+            }
+            return;
+        }
         match output {
             DeskOutput::Assign { conversation, agent } => self.assigned(conversation, agent, out),
             DeskOutput::AgentGone { conversation, agent } => self.agent_gone(&conversation, &agent, out),

@@ -206,6 +206,9 @@ impl Shard {
 
     /// Finds the visitor's conversation: the one named, else the open one, else a new one.
     fn attach(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+        if self.failed {
+            return self.dismiss(id, Farewell::STORAGE_FAILED, out);
+        }
         let hash = placement::visitor_hash(&hello.visitor.site, &hello.visitor.id);
         // Another visitor's conversation is as good as none: the client kept it from an earlier identity.
         let named =
@@ -231,6 +234,9 @@ impl Shard {
     pub(super) fn attach_loaded(&mut self, id: u64, named: &str, hello: VisitorHello, out: &mut Outputs) {
         if self.session_of(id).is_none() {
             return;
+        }
+        if self.failed {
+            return self.dismiss(id, Farewell::STORAGE_FAILED, out);
         }
         match self.conversations.find(named) {
             Some(index) if self.is_with(index, &hello.visitor) => self.seat_visitor(id, index, hello, out),

@@ -208,6 +208,11 @@ const OVERLOADED: Refused = Refused {
     text: "the server is too busy right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
 };
+const STORAGE_FAILED: Refused = Refused {
+    code: "storage_failed",
+    text: "the disk behind this conversation has failed; send it again with the same id when the server is back",
+    retry_after_ms: Some(limits::FAILED_RETRY_AFTER_MS),
+};
 const UNAVAILABLE: Refused = Refused {
     code: "unavailable",
     text: "the conversation cannot be read right now; the message was not taken, send it again later",
@@ -216,6 +221,10 @@ const UNAVAILABLE: Refused = Refused {
 
 impl Shard {
     pub(super) fn inbound(&mut self, inbound: Inbound, out: &mut Outputs) {
+        if self.failed {
+            self.counts.refused_journal[usize::from(inbound.vip)] += 1;
+            return self.tell(&inbound, &STORAGE_FAILED, out);
+        }
         let Some(index) = self.conversations.find(&inbound.conversation) else {
             let conversation = Arc::clone(&inbound.conversation);
             return self.park(&conversation, Parked::Inbound(inbound), out);

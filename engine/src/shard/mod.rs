@@ -17,7 +17,11 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::Arc,
+};
 
 use store::{
     record::{Phase, Record},
@@ -315,13 +319,15 @@ pub struct Shard {
     arrivals: hello::Arrivals,
     conversations: Conversations,
     effects: Effects,
-    agents: HashMap<AgentName, Vec<Address>>,
+    agents: BTreeMap<AgentName, Vec<Address>>,
     desk: Option<Desk>,
     desk_outputs: Vec<DeskOutput>,
     /// Agents who just came and do not know yet who else is there.
     newcomers: Vec<Address>,
     journal_full: bool,
     overloaded: bool,
+    /// The journal has failed: nothing that this shard owns can be promised any more.
+    failed: bool,
     stopping: bool,
     /// When the last share of clients was sent away.
     dismissed_ms: u64,
@@ -342,12 +348,13 @@ impl Shard {
             arrivals: hello::Arrivals::default(),
             conversations: Conversations::default(),
             effects: Effects::new(beginning.last_number),
-            agents: HashMap::new(),
+            agents: BTreeMap::new(),
             desk: has_desk.then(|| Desk::new(settings.desk)),
             desk_outputs: Vec::new(),
             newcomers: Vec::new(),
             journal_full: false,
             overloaded: false,
+            failed: false,
             stopping: false,
             dismissed_ms: 0,
             counts: Counts::default(),
@@ -403,9 +410,20 @@ impl Shard {
         self.overloaded = overloaded;
     }
 
-    /// Whether every decision of this shard is durable and every effect let go.
+    /// The journal has failed. What waits for it is never let go; who depends on it is told, and nothing is
+    /// promised again. Agents stay for the conversations of other shards.
+    pub fn fail(&mut self, out: &mut Outputs) {
+        self.failed = true;
+        for id in self.connections.all() {
+            if matches!(self.session_of(id), Some(Session::Visitor { .. })) {
+                self.dismiss(id, Farewell::STORAGE_FAILED, out);
+            }
+        }
+    }
+
+    /// Whether every decision of this shard is durable and every effect let go, or never will be.
     pub fn is_settled(&self) -> bool {
-        self.effects.is_empty()
+        self.failed || self.effects.is_empty()
     }
 
     /// What was counted so far.

@@ -61,6 +61,13 @@ impl Farewell {
     /// SQL cannot be asked.
     pub const UNAVAILABLE: Self =
         Self::new(1013, "unavailable", "the history cannot be read right now; connect again and resume");
+    /// The journal has failed, and with it everything that this shard would have to store.
+    pub const STORAGE_FAILED: Self = Self::new(
+        1013,
+        "storage_failed",
+        "the server's disk has failed and what you wrote last may not be stored; connect again in a minute, \
+         resume, and send again what was not acknowledged",
+    );
     /// Too much is on its way from SQL.
     pub const OVERLOADED: Self = Self::new(
         1013,

@@ -472,7 +472,7 @@ async fn readiness_follows_the_server() {
         desk.send(request(&format!("GET {path}"), None, None, [192, 0, 2, 1].into())).await.status()
     };
     assert_eq!(status("/health/ready").await, StatusCode::OK);
-    desk.api.set_ready(false);
+    desk.api.set_not_ready("stopping\n");
     assert_eq!(status("/health/ready").await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(status("/health/live").await, StatusCode::OK);
 }

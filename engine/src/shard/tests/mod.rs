@@ -76,6 +76,40 @@ fn what_was_not_durable_is_gone_after_a_crash_and_a_resend_takes_its_place() {
 }
 
 #[test]
+fn when_the_disk_has_failed_nothing_is_acknowledged_and_all_are_told() {
+    let mut world = World::new(2);
+    let agent = world.agent(0, "ann");
+    let visitor = world.visitor(1, "u1", "");
+    let conversation = world.conversation(visitor);
+    world.say(visitor, "m1", "kept");
+    world.run();
+    world.disk_waits = true;
+    world.say(visitor, "m2", "on its way to the disk");
+    world.run();
+    world.disk_fails();
+    assert_eq!(world.acks(visitor), [("m1".to_owned(), 1)]);
+    assert_eq!(world.clients[visitor].closed_with, Some(1013));
+    assert_eq!(world.of_type(visitor, "error")[0]["code"], "storage_failed");
+    world.agent_says(agent, &conversation, "r1", "are you there?");
+    world.run();
+    assert_eq!(world.refusal(agent).as_deref(), Some("storage_failed"));
+    assert!(world.acks(agent).is_empty());
+    let again = world.connect(0);
+    let token = world.visitor_token("u1", Class::Normal);
+    world.send_text(again, &format!(r#"{{"type":"hello","role":"visitor","token":"{token}"}}"#));
+    world.run();
+    assert_eq!(world.of_type(again, "error")[0]["code"], "storage_failed");
+    // The next start reads what the disk has; the client sends again what it has no ack for.
+    world.crash();
+    let more = format!(r#","conversation":"{conversation}","after":1"#);
+    let visitor = world.visitor(1, "u1", &more);
+    world.say(visitor, "m2", "on its way to the disk");
+    world.run();
+    assert_eq!(world.acks(visitor).len(), 1);
+    world.assert_gapless();
+}
+
+#[test]
 fn a_resend_is_answered_with_the_first_number() {
     let mut world = World::new(1);
     let visitor = world.visitor(0, "u1", "");

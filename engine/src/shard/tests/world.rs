@@ -204,6 +204,17 @@ impl World {
         self.inboxes[index].push_back(Queued::Durable(self.durable[index].len() as u64));
     }
 
+    /// The journals of all shards have failed.
+    pub fn disk_fails(&mut self) {
+        self.disk_waits = true;
+        for index in 0..self.shards.len() {
+            let mut out = Outputs::default();
+            self.shards[index].fail(&mut out);
+            self.carry_out(index, out);
+        }
+        self.run();
+    }
+
     /// The disk works again.
     pub fn disk_goes_on(&mut self) {
         self.disk_waits = false;
