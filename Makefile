@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web e2e autobahn load-2000 kill-loop image clean
+.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn load-2000 kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -13,6 +13,8 @@ CHROMIUM ?= /usr/bin/chromium
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RELEASE := target/release
 KILLS ?= 100
+SEEDS ?= 1000
+PLANTED := early-ack forgotten-ids cut-too-far leaked-notes kept-seat
 
 help: ## Lists the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -41,10 +43,18 @@ check: web/node_modules/.installed ## Formats, lints, licences: what a review mu
 	cargo deny --log-level error check licenses bans sources
 	cd web && npm run check
 
-test: check test-web build test-rust e2e ## All tests; installs what they need
+test: check test-web build test-rust sim-planted sim e2e ## All tests; installs what they need
 
 test-rust: ## Unit, property, simulation-like and process tests
 	cargo test --workspace --locked
+
+sim: ## SEEDS simulated lives of the server under every fault; make sim SEED=7 replays one and tells all of it
+	cargo run --locked -p sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+sim-planted: ## The proof that the simulator can fail: each planted fault must be found within 1,000 seeds
+	for planted in $(PLANTED); do \
+		cargo run --locked -q -p sim --features planted-bugs -- --seeds 1000 --planted $$planted --expect-failure; \
+	done
 
 test-web: web/node_modules/.installed ## Unit tests of the web side
 	cd web && npm test

@@ -11,6 +11,8 @@ use std::{
 
 use codec::message::PresenceState;
 
+use crate::planted::{self, Planted};
+
 /// What the desk calls a conversation: its id.
 pub type ConversationKey = Arc<str>;
 /// What the desk calls an agent: the login name.
@@ -180,6 +182,37 @@ pub struct DeskCounts {
     pub agents_ready: u64,
 }
 
+/// The whole desk as it is: for tests and for whoever wants to look at it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seats {
+    /// Who waits, the next to be served first.
+    pub queue: Vec<WaitingSeat>,
+    /// Who is served, and by whom.
+    pub served: Vec<(ConversationKey, AgentName)>,
+    /// The agents.
+    pub agents: Vec<AgentSeat>,
+}
+
+/// A conversation that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingSeat {
+    /// Which.
+    pub conversation: ConversationKey,
+    /// Signed as VIP.
+    pub vip: bool,
+}
+
+/// An agent at the desk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentSeat {
+    /// Who.
+    pub name: AgentName,
+    /// Conversations now.
+    pub serving: usize,
+    /// Whether another would be given.
+    pub has_room: bool,
+}
+
 /// Where a conversation stands in the queue: smaller is served first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
@@ -289,6 +322,27 @@ impl Desk {
     /// Everybody at the desk, for an agent who just came.
     pub fn statuses(&self) -> impl Iterator<Item = AgentStatus> {
         self.agents.iter().map(|(name, agent)| status(name, agent))
+    }
+
+    /// Who waits, who is served, and who serves.
+    pub fn seats(&self) -> Seats {
+        let waiting = |(rank, waiting): (&Rank, &Waiting)| WaitingSeat {
+            conversation: Arc::clone(&waiting.conversation),
+            vip: !rank.normal,
+        };
+        let agent = |(name, agent): (&AgentName, &Agent)| AgentSeat {
+            name: Arc::clone(name),
+            serving: agent.serving.len(),
+            has_room: agent.has_room(),
+        };
+        let mut served: Vec<_> = self.served_by.iter().map(|(id, name)| (id.clone(), name.clone())).collect();
+        // The map has no order of its own.
+        served.sort();
+        Seats {
+            queue: self.queue.iter().map(waiting).collect(),
+            served,
+            agents: self.agents.iter().map(agent).collect(),
+        }
     }
 
     /// How many wait and are served.
@@ -462,6 +516,9 @@ impl Desk {
             let mut returned: Vec<_> = agent.serving.into_iter().collect();
             // The set has no order of its own; the record of decisions must.
             returned.sort();
+            if planted::is(Planted::KeptSeat) {
+                returned.pop();
+            }
             for conversation in returned {
                 self.served_by.remove(&conversation);
                 out.push(DeskOutput::AgentGone { conversation, agent: Arc::clone(&name) });

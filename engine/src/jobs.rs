@@ -41,17 +41,32 @@ pub enum Job {
     },
     /// A conversation that is not in memory.
     LoadConversation {
+        /// Names the question; the answer has it, too.
+        request: u64,
         /// Its id.
         conversation: Arc<str>,
     },
+    /// The conversation of a visitor that is not over, if there is one.
+    LoadOpen {
+        /// Names the question; the answer has it, too.
+        request: u64,
+        /// The shop.
+        site: String,
+        /// The visitor's id there.
+        visitor: String,
+    },
     /// Events that are not in memory any more.
     LoadEvents {
+        /// Names the question; the answer has it, too.
+        request: u64,
         /// Whose.
         conversation: Arc<str>,
         /// Events after this one.
         after: u64,
         /// At most so many.
         limit: u32,
+        /// No more once their contents have so many bytes.
+        bytes_max: usize,
     },
 }
 
@@ -82,17 +97,22 @@ pub enum Done {
     },
     /// The answer to [`Job::LoadConversation`].
     Conversation {
-        /// Its id.
-        conversation: Arc<str>,
+        /// As asked.
+        request: u64,
         /// What is known, or nothing: there is no such conversation. An error was logged by the pool.
+        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
+    },
+    /// The answer to [`Job::LoadOpen`].
+    Open {
+        /// As asked.
+        request: u64,
+        /// The conversation, or nothing: there is none.
         found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
     },
     /// The answer to [`Job::LoadEvents`]: in order and without a gap.
     Events {
-        /// Whose.
-        conversation: Arc<str>,
         /// As asked.
-        after: u64,
+        request: u64,
         /// What was found.
         found: Result<Vec<EventRecord>, StoreUnavailable>,
     },

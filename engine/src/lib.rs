@@ -13,6 +13,7 @@ pub mod lanes;
 pub mod limits;
 pub mod logging;
 pub mod placement;
+pub mod planted;
 pub mod pool;
 pub mod projection;
 pub mod recovery;

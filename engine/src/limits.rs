@@ -39,8 +39,14 @@ pub const DRAINED_ABOVE_BYTES: usize = 16 * 1024;
 pub const PARKED_ITEMS_MAX: usize = 64;
 /// Conversations that may be on their way from SQL at once.
 pub const LOADING_CONVERSATIONS_MAX: usize = 4_096;
+/// Longest that a shard waits for SQL, in milliseconds: a little more than the pool does, so that its answer comes
+/// first where there is one.
+pub const LOADING_MS: u64 = 12_000;
 /// Events fetched from SQL at once.
 pub const EVENTS_PAGE: u32 = 200;
+/// Bytes of old events given to a client at once: the next are given when it has taken these, so that neither its
+/// outbox nor its shard's turn grows with what it missed.
+pub const PAGE_BYTES_MAX: usize = 128 * 1024;
 
 /// What a client is told to wait after a refusal for want of room, in milliseconds.
 pub const RETRY_AFTER_MS: u32 = 2_000;

@@ -136,7 +136,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         start: recovered.start(stream),
         published: journal.published(),
     });
-    let conversations = open_conversations(&data, shards).map_err(ServeError::Database)?;
+    let conversations = Reader::open(&data.database())
+        .and_then(|reader| open_conversations(&reader, shards))
+        .map_err(ServeError::Database)?;
     let projection =
         ProjectionThread::start(projection, &disk, followed.collect(), maker.source(), tell_projected(&ends))
             .map_err(ServeError::Start)?;
@@ -337,10 +339,10 @@ fn start_maker(disk: &Arc<dyn Disk>, recovered: &Recovered, wakers: Vec<Waker>) 
     SegmentMaker::start(Arc::clone(disk), files, epoch_next, MakerLimits::default(), Box::new(wake))
 }
 
-/// The conversations that are not over, by the shard that owns them.
-fn open_conversations(data: &DataDirectory, shards: usize) -> Result<Vec<Vec<StoredConversation>>, SqlError> {
+/// The conversations that wait or are served, by the shard that owns them. All others come when they are asked for.
+pub fn open_conversations(reader: &Reader, shards: usize) -> Result<Vec<Vec<StoredConversation>>, SqlError> {
     let mut by_shard: Vec<Vec<StoredConversation>> = (0..shards).map(|_| Vec::new()).collect();
-    Reader::open(&data.database())?.open_conversations(|stored| {
+    reader.live_conversations(|stored| {
         let id = &stored.record.conversation;
         let shard = placement::shard_of_conversation(id, shards).expect("only our own ids were journaled");
         by_shard[shard].push(stored);
@@ -349,7 +351,7 @@ fn open_conversations(data: &DataDirectory, shards: usize) -> Result<Vec<Vec<Sto
 }
 
 /// Lets each shard know how far SQL has come. A full queue misses one notice; a later one says more.
-fn tell_projected(ends: &[ShardEnd]) -> Box<dyn FnMut(u32, u64) + Send> {
+pub fn tell_projected(ends: &[ShardEnd]) -> Box<dyn FnMut(u32, u64) + Send> {
     let dones: Vec<_> = ends.iter().map(|end| end.dones.clone()).collect();
     Box::new(move |stream, up_to| {
         if let Some(queue) = dones.get(stream as usize)

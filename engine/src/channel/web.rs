@@ -1,6 +1,6 @@
 //! WebSocket connections of browsers and apps: frames to messages and back.
 
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, sync::Arc};
 
 use codec::{
     json,
@@ -19,6 +19,8 @@ pub struct WebConnection {
     pub session: Session,
     /// What came while its hello waits for the pool.
     pub held: Vec<u8>,
+    /// Conversations of which a page is in its outbox: each goes on when the outbox is empty.
+    pub pages: Vec<Arc<str>>,
     /// Since when it is upgraded, milliseconds of the clock that does not go back.
     pub since_ms: u64,
 }
@@ -27,7 +29,7 @@ impl WebConnection {
     /// One that has said nothing yet.
     pub fn new(now_ms: u64) -> Self {
         let decoder = Decoder::new(Side::Server, limits::WEB_MESSAGE_BYTES_MAX);
-        Self { decoder, session: Session::Unknown, held: Vec::new(), since_ms: now_ms }
+        Self { decoder, session: Session::Unknown, held: Vec::new(), pages: Vec::new(), since_ms: now_ms }
     }
 }
 

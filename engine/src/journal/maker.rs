@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use store::journal::SegmentHeader;
+use store::journal::{SEGMENT_BYTES, SegmentHeader};
 
 use super::{
     disk::Disk,
@@ -36,11 +36,13 @@ pub struct MakerLimits {
     pub journal_bytes_max: u64,
     /// Free files kept; what is free beyond it is removed.
     pub free_files_max: usize,
+    /// No file is longer, whatever was asked for.
+    pub segment_bytes_max: usize,
 }
 
 impl Default for MakerLimits {
     fn default() -> Self {
-        Self { journal_bytes_max: 4 << 30, free_files_max: 16 }
+        Self { journal_bytes_max: 4 << 30, free_files_max: 16, segment_bytes_max: SEGMENT_BYTES }
     }
 }
 
@@ -252,6 +254,12 @@ impl Workshop {
         }
     }
 
+    /// Whether [`Workshop::work`] would do anything.
+    pub fn has_work(&self) -> bool {
+        let state = self.source.state();
+        !state.passed.is_empty() || !state.wanted.is_empty()
+    }
+
     /// Takes back what was passed, and makes one segment if one is wanted: returns whose. What cannot be made
     /// stays wanted, and the [`Trouble`] is told.
     pub fn work(&mut self) -> Option<u32> {
@@ -310,7 +318,7 @@ impl Workshop {
     }
 
     fn prepare(&mut self, wanted: &Wanted) -> Result<Prepared, (Trouble, io::Error)> {
-        let file = self.file(wanted.segment_bytes)?;
+        let file = self.file(wanted.segment_bytes.min(self.limits.segment_bytes_max))?;
         self.name(&file, wanted).map_err(|error| {
             // Nobody knows what it is now. Under its old name or its new one, it holds nothing.
             self.remove(&file.path);

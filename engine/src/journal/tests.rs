@@ -125,7 +125,7 @@ fn check_sql(path: &Path, last: u64) {
     assert_eq!(stored.map_or(0, |stored| stored.seq), last);
     let mut seen = 0;
     loop {
-        let events = reader.events("c", seen, 1000).expect("reads");
+        let events = reader.events("c", seen, 1000, usize::MAX).expect("reads");
         let Some(newest) = events.last() else { break };
         assert!(events.iter().zip(seen + 1..).all(|(event, seq)| event.seq == seq));
         seen = newest.seq;

@@ -2,10 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use store::{
-    record::EventRecord,
-    sql::{SqlError, StoredConversation},
-};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{exchange::Exchanges, link::DoneQueue, records::Records};
@@ -36,44 +32,34 @@ pub(super) async fn run(
                     done.push(Done::AgentChecked { connection, name, resume, allowed }).await;
                 });
             }
-            Job::LoadConversation { conversation } => {
+            Job::LoadConversation { request, conversation } => {
                 let (records, done) = (records.clone(), dones[shard].clone());
                 tokio::spawn(async move {
-                    let found = load_conversation(&records, &conversation).await;
-                    done.push(Done::Conversation { conversation, found }).await;
+                    let found = in_time(records.read(move |reader| reader.conversation(&conversation)));
+                    let found = found.await.map(|found| found.map(Box::new));
+                    done.push(Done::Conversation { request, found }).await;
                 });
             }
-            Job::LoadEvents { conversation, after, limit } => {
+            Job::LoadOpen { request, site, visitor } => {
                 let (records, done) = (records.clone(), dones[shard].clone());
                 tokio::spawn(async move {
-                    let found = load_events(&records, &conversation, after, limit).await;
-                    done.push(Done::Events { conversation, after, found }).await;
+                    let question = records.read(move |reader| reader.open_conversation_of(&site, &visitor));
+                    let found = in_time(question).await.map(|found| found.map(Box::new));
+                    done.push(Done::Open { request, found }).await;
+                });
+            }
+            Job::LoadEvents { request, conversation, after, limit, bytes_max } => {
+                let (records, done) = (records.clone(), dones[shard].clone());
+                tokio::spawn(async move {
+                    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                    let question =
+                        records.read(move |reader| reader.events(&conversation, after, limit, bytes_max));
+                    let found = in_time(question).await;
+                    done.push(Done::Events { request, found }).await;
                 });
             }
         }
     }
-}
-
-async fn load_conversation(
-    records: &Records,
-    conversation: &Arc<str>,
-) -> Result<Option<Box<StoredConversation>>, StoreUnavailable> {
-    let id = Arc::clone(conversation);
-    let question = records.read(move |reader| reader.conversation(&id));
-    Ok(in_time(question).await?.map(Box::new))
-}
-
-async fn load_events(
-    records: &Records,
-    conversation: &Arc<str>,
-    after: u64,
-    limit: u32,
-) -> Result<Vec<EventRecord>, StoreUnavailable> {
-    let id = Arc::clone(conversation);
-    in_time(records.read(move |reader| -> Result<_, SqlError> {
-        reader.events(&id, after, usize::try_from(limit).unwrap_or(usize::MAX))
-    }))
-    .await
 }
 
 async fn in_time<T>(

@@ -64,11 +64,16 @@ fn a_request_comes_back_as_a_response() {
 #[test]
 fn loads_are_answered_with_what_was_asked() {
     let running = start();
-    let answer = running.ask(Job::LoadConversation { conversation: "c".into() });
-    let Done::Conversation { conversation, found: Ok(None) } = answer else { panic!("it is there") };
-    assert_eq!(&*conversation, "c");
-    let answer = running.ask(Job::LoadEvents { conversation: "c".into(), after: 7, limit: 10 });
-    let Done::Events { after: 7, found: Ok(events), .. } = answer else { panic!("not events") };
+    let answer = running.ask(Job::LoadConversation { request: 1, conversation: "c".into() });
+    let Done::Conversation { request: 1, found: Ok(None) } = answer else { panic!("it is there") };
+    let answer = running.ask(Job::LoadEvents {
+        request: 2,
+        conversation: "c".into(),
+        after: 7,
+        limit: 10,
+        bytes_max: 1,
+    });
+    let Done::Events { request: 2, found: Ok(events) } = answer else { panic!("not events") };
     assert!(events.is_empty());
 }
 

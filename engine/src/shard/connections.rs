@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::{Farewell, Output, Outputs, Shard};
+use super::{Farewell, Output, Outputs, Session, Shard};
 use crate::{
     channel::{
         http::{self, HttpConnection, HttpStep},
@@ -184,6 +184,7 @@ impl Shard {
     pub(super) fn sweep(&mut self, out: &mut Outputs) {
         let now_ms = self.now.monotonic_ms();
         self.arrivals.expire(now_ms);
+        self.expire_loading(out);
         for id in self.connections.due(now_ms) {
             self.check_silence(id, now_ms, out);
         }
@@ -210,9 +211,12 @@ impl Shard {
                 }
             }
             Stage::Web(web) => {
-                let awaits_hello = web.session.is_unknown();
-                if awaits_hello && now_ms.saturating_sub(web.since_ms) > limits::HELLO_MS {
+                let since_ms = now_ms.saturating_sub(web.since_ms);
+                let is_pending = matches!(web.session, Session::Pending);
+                if web.session.is_unknown() && since_ms > limits::HELLO_MS {
                     self.dismiss(id, Farewell::NO_HELLO, out);
+                } else if is_pending && since_ms > limits::HELLO_MS + limits::LOADING_MS {
+                    self.dismiss(id, Farewell::UNAVAILABLE, out);
                 } else if silent_ms > 2 * heartbeat_ms {
                     self.dismiss(id, Farewell::IDLE, out);
                 } else if silent_ms > heartbeat_ms && !connection.pinged {
@@ -354,11 +358,20 @@ impl Shard {
     }
 
     pub(super) fn drained(&mut self, id: u64, out: &mut Outputs) {
-        let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
-        if std::mem::take(&mut http.piece_in_flight)
-            && let Some(exchange) = http.exchange
-        {
-            out.list.push(Output::Job { connection: None, job: Job::HttpTaken { exchange } });
+        match self.connections.find(id).map(|connection| &mut connection.stage) {
+            Some(Stage::Http(http)) => {
+                if std::mem::take(&mut http.piece_in_flight)
+                    && let Some(exchange) = http.exchange
+                {
+                    out.list.push(Output::Job { connection: None, job: Job::HttpTaken { exchange } });
+                }
+            }
+            Some(Stage::Web(web)) => {
+                for conversation in std::mem::take(&mut web.pages) {
+                    self.tell_page_taken(id, conversation, out);
+                }
+            }
+            _ => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The conversations a shard owns, as far as they are in memory.
 //!
-//! Every conversation that is not over is here; of its events only the newest, the rest is in SQL. One that
-//! is over, or in which nothing was said, goes when nobody reads it any more.
+//! Every conversation that waits or is served is here; of its events only the newest, the rest is in SQL. One
+//! that is over, or asks for nobody, goes when nobody reads it any more, and comes back when somebody does.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,10 +19,10 @@ use store::{
     sql::{KNOWN_IDS_MAX, StoredConversation},
 };
 
-use super::inbound::Parked;
 use crate::{
     desk::{Address, AgentName},
     placement,
+    planted::{self, Planted},
 };
 
 /// Events kept in memory after they are in SQL: what a short loss of the network misses.
@@ -41,10 +41,21 @@ pub struct Reader {
     pub role: Role,
     /// The last event given.
     pub cursor: u64,
-    /// Older events are being fetched; live ones wait until then.
-    pub loading: bool,
+    /// What it is given next.
+    pub feed: Feed,
     /// Leaves after this event.
     pub until: Option<u64>,
+}
+
+/// How a reader gets its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// As they become durable.
+    Live,
+    /// Older ones were asked of SQL; live ones wait.
+    Asked,
+    /// A page is on its way; the next when the client has taken it.
+    Paging,
 }
 
 /// An event in memory, ready to send.
@@ -127,7 +138,7 @@ impl Conversation {
             rated: stored.rated,
             ..Self::new(stored.record)
         };
-        for known in stored.known_ids {
+        for known in stored.known_ids.into_iter().filter(|_| !planted::is(Planted::ForgottenIds)) {
             conversation.remember(&known.sender, &known.id, KnownId { seq: known.seq, at_ms: known.at_ms });
         }
         conversation
@@ -150,10 +161,13 @@ impl Conversation {
         }
     }
 
-    /// Whether it may go from memory: nothing open, nothing pending, nobody there.
+    /// Whether it may go from memory: the desk does not have it, nothing is pending, nobody is there.
     fn is_idle(&self) -> bool {
-        let over = self.seq == 0 || self.state == State::Closed;
-        over && self.readers.is_empty() && self.durable == self.seq
+        let at_rest = match self.state {
+            State::Greeting | State::WaitingUserInput | State::Closed => true,
+            State::Queued | State::Serving { .. } => self.seq == 0,
+        };
+        at_rest && self.readers.is_empty() && self.durable == self.seq
     }
 
     /// The first event in memory; one past the last if there is none.
@@ -171,14 +185,19 @@ pub struct Conversations {
     open_by_visitor: HashMap<u64, Index>,
     /// Journal number and conversation of every event that SQL does not have yet.
     unprojected: VecDeque<(u64, Index)>,
-    /// What waits for conversations that are on their way from SQL.
-    pub loading: HashMap<Arc<str>, Vec<Parked>>,
 }
 
 impl Conversations {
     /// How many are in memory.
     pub fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Id, phase and agent of each.
+    pub fn all(&self) -> impl Iterator<Item = (&str, Phase, Option<&str>)> {
+        self.slots.iter().map(|(_, conversation)| {
+            (&*conversation.id, phase_of(conversation.state), conversation.agent.as_deref())
+        })
     }
 
     /// How many stand where, in the order of [`Phase::ALL`].

@@ -7,14 +7,16 @@ use store::record::{EventKind, EventRecord, Role};
 
 use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
-    conversations::{self, Index, Reader},
-    inbound::Sender,
+    connections::{Connection, Stage},
+    conversations::{self, Feed, Index, Reader},
+    inbound::{Refused, Sender},
 };
 use crate::{
     channel::web,
     desk::{Address, AgentName, DeskInput},
-    jobs::{Job, StoreUnavailable},
-    limits,
+    jobs::StoreUnavailable,
+    limits, placement,
+    planted::{self, Planted},
 };
 
 /// Something that may be seen only once its cause is durable.
@@ -32,6 +34,15 @@ pub enum Effect {
         at_ms: u64,
         /// When its bytes came, microseconds of the clock that does not go back.
         received_us: u64,
+    },
+    /// Something was not done, for good.
+    Refuse {
+        /// Who is told.
+        sender: Sender,
+        /// The client's id; may be empty.
+        id: Box<str>,
+        /// Why.
+        refused: Refused,
     },
     /// A conversation's events up to `seq` may be read.
     Publish {
@@ -85,7 +96,7 @@ impl Effects {
 impl Shard {
     /// Lets `effect` go once the record `number` is durable: now, if it is.
     pub(super) fn hold(&mut self, number: u64, effect: Effect, out: &mut Outputs) {
-        if number <= self.effects.durable {
+        if number <= self.effects.durable || planted::is(Planted::EarlyAck) {
             self.let_go(effect, out);
         } else {
             self.effects.waiting.push_back((number, effect));
@@ -108,6 +119,7 @@ impl Shard {
                 out.ack_us.push(u32::try_from(took_us).unwrap_or(u32::MAX));
                 self.reply(&sender, &ServerMessage::Ack { id: (&*id).into(), seq, at_ms }, out);
             }
+            Effect::Refuse { sender, id, refused } => self.reply_refused(&sender, &id, &refused, out),
             Effect::Publish { index, seq } => {
                 self.conversations.at(index).durable = seq;
                 self.catch_up(index, out);
@@ -119,75 +131,148 @@ impl Shard {
 
     /// Gives every reader of the conversation what it lacks of what is durable.
     pub(super) fn catch_up(&mut self, index: Index, out: &mut Outputs) {
-        let vip = self.conversations.at(index).record.vip;
+        let here = self.index;
         let conversation = self.conversations.at(index);
+        let (id, vip) = (Arc::clone(&conversation.id), conversation.record.vip);
         let first = conversation.first_recent();
         let mut delivered = 0;
-        for reader in conversation.readers.iter_mut().filter(|reader| !reader.loading) {
-            while reader.cursor < conversation.durable {
-                if reader.cursor + 1 < first {
-                    reader.loading = true;
-                    let (conversation, after) = (Arc::clone(&conversation.id), reader.cursor);
-                    let job = Job::LoadEvents { conversation, after, limit: limits::EVENTS_PAGE };
-                    out.list.push(Output::Job { connection: None, job });
-                    break;
-                }
-                let recent = &conversation.recent[(reader.cursor + 1 - first) as usize];
-                if !(recent.private && reader.role == Role::Visitor) {
-                    give(self.index, reader.address, vip, Arc::clone(&recent.frame), out);
+        let mut to_ask = Vec::new();
+        let mut pages = Vec::new();
+        for reader in conversation.readers.iter_mut().filter(|reader| reader.feed == Feed::Live) {
+            if reader.cursor >= conversation.durable {
+                continue;
+            }
+            if reader.cursor + 1 < first {
+                reader.feed = Feed::Asked;
+                to_ask.push(reader.cursor);
+                continue;
+            }
+            let lacking = || conversation.recent.range((reader.cursor + 1 - first) as usize..);
+            let until =
+                lacking().take_while(|recent| recent.seq <= conversation.durable).scan(0, |bytes, recent| {
+                    let fits = *bytes < limits::PAGE_BYTES_MAX;
+                    *bytes += recent.frame.len();
+                    fits.then_some(recent.seq)
+                });
+            let until = until.last().expect("something durable is lacking, and the first of it always fits");
+            let frames = lacking()
+                .take_while(|recent| recent.seq <= until)
+                .filter(|recent| {
+                    !(recent.private && reader.role == Role::Visitor) || planted::is(Planted::LeakedNotes)
+                })
+                .map(|recent| Arc::clone(&recent.frame));
+            if until < conversation.durable {
+                reader.feed = Feed::Paging;
+                pages.push((reader.address, frames.collect()));
+            } else {
+                for frame in frames {
+                    give(here, reader.address, vip, frame, out);
                     delivered += 1;
                 }
-                reader.cursor = recent.seq;
             }
+            reader.cursor = until;
         }
         conversation.readers.retain(|reader| reader.until.is_none_or(|until| reader.cursor < until));
         self.counts.delivered += delivered;
+        to_ask.into_iter().for_each(|after| self.ask_events(Arc::clone(&id), after, out));
+        pages.into_iter().for_each(|(address, page)| self.give_page(&id, address, vip, page, out));
     }
 
     pub(super) fn events_loaded(
         &mut self,
-        conversation: &Arc<str>,
+        id: &Arc<str>,
         after: u64,
         found: Result<Vec<EventRecord>, StoreUnavailable>,
         out: &mut Outputs,
     ) {
-        let Some(index) = self.conversations.find(conversation) else { return };
+        let Some(index) = self.conversations.find(id) else { return };
         let events = found.unwrap_or_default();
-        let waits = |reader: &Reader| reader.loading && reader.cursor == after;
+        let waits = |reader: &Reader| reader.feed == Feed::Asked && reader.cursor == after;
+        let conversation = self.conversations.at(index);
         if events.first().is_none_or(|first| first.seq != after + 1) {
             // What is not in memory is in SQL: so SQL could not be asked. The clients come back and resume.
-            let waiting: Vec<_> =
-                self.conversations.at(index).readers.iter().filter(|reader| waits(reader)).collect();
-            let addresses: Vec<_> = waiting.into_iter().map(|reader| reader.address).collect();
+            let waiting = conversation.readers.iter().filter(|reader| waits(reader));
+            let addresses: Vec<_> = waiting.map(|reader| reader.address).collect();
             for address in addresses {
                 self.dismiss_anywhere(address, Farewell::UNAVAILABLE, out);
             }
             return;
         }
-        let vip = self.conversations.at(index).record.vip;
+        let vip = conversation.record.vip;
         let frames: Vec<_> = events.iter().map(|event| (event, conversations::event_frame(event))).collect();
-        for reader in self.conversations.at(index).readers.iter_mut().filter(|reader| waits(reader)) {
-            for (event, frame) in &frames {
-                if !(event.kind == EventKind::Note && reader.role == Role::Visitor) {
-                    give(self.index, reader.address, vip, Arc::clone(frame), out);
-                }
-                reader.cursor = event.seq;
-            }
-            reader.loading = false;
+        let mut pages = Vec::new();
+        for reader in conversation.readers.iter_mut().filter(|reader| waits(reader)) {
+            let visible = |event: &EventRecord| event.kind != EventKind::Note || reader.role != Role::Visitor;
+            let page = frames.iter().filter(|(event, _)| visible(event)).map(|(_, frame)| Arc::clone(frame));
+            pages.push((reader.address, page.collect()));
+            reader.cursor = events.last().expect("looked at above").seq;
+            reader.feed = Feed::Paging;
         }
-        self.catch_up(index, out);
+        pages.into_iter().for_each(|(address, page)| self.give_page(id, address, vip, page, out));
+    }
+
+    /// Old events for a connection of any shard, which says when the client has taken them.
+    fn give_page(
+        &mut self,
+        id: &Arc<str>,
+        address: Address,
+        vip: bool,
+        page: Vec<Arc<[u8]>>,
+        out: &mut Outputs,
+    ) {
+        let Address { shard, connection } = address;
+        self.counts.delivered += page.len() as u64;
+        if usize::from(shard) == self.index {
+            return self.page_here(connection, Arc::clone(id), page, out);
+        }
+        let item = LaneItem::Page { connection, conversation: Arc::clone(id), page };
+        out.lane(usize::from(shard), vip, item);
+    }
+
+    /// In one step with the sends: a client that takes them at once is not missed.
+    pub(super) fn page_here(
+        &mut self,
+        connection: u64,
+        id: Arc<str>,
+        page: Vec<Arc<[u8]>>,
+        out: &mut Outputs,
+    ) {
+        let Some(Connection { stage: Stage::Web(web), .. }) = self.connections.find(connection) else {
+            return;
+        };
+        let bytes: usize = page.iter().map(|frame| frame.len()).sum();
+        out.list.extend(page.into_iter().map(|frame| Output::SendShared { connection, frame }));
+        if bytes >= limits::DRAINED_ABOVE_BYTES {
+            web.pages.push(id);
+        } else {
+            self.tell_page_taken(connection, id, out);
+        }
+    }
+
+    pub(super) fn tell_page_taken(&mut self, connection: u64, conversation: Arc<str>, out: &mut Outputs) {
+        let address = self.address(connection);
+        if let Some(to) = placement::shard_of_conversation(&conversation, self.settings.shards) {
+            out.lane(to, true, LaneItem::PageTaken { conversation, address });
+        }
     }
 
     /// The events so far went to the old agent; from here on the new one reads, from the beginning.
     fn change_agent(&mut self, index: Index, agent: Option<AgentName>, out: &mut Outputs) {
         let addresses = agent.and_then(|name| self.agents.get(&name).cloned()).unwrap_or_default();
-        self.conversations.at(index).readers.retain(|reader| {
-            reader.role == Role::Visitor || reader.until.is_some() || addresses.contains(&reader.address)
-        });
+        let conversation = self.conversations.at(index);
+        let durable = conversation.durable;
+        let leaves = |reader: &Reader| reader.role == Role::Agent && !addresses.contains(&reader.address);
+        // Whoever is still being given older events must yet see that it was lost.
+        conversation.readers.retain(|reader| !leaves(reader) || reader.cursor < durable);
+        for reader in conversation.readers.iter_mut().filter(|reader| leaves(reader)) {
+            reader.until = reader.until.or(Some(durable));
+        }
         for address in addresses {
-            let known = self.conversations.at(index).readers.iter().any(|reader| reader.address == address);
-            if !known {
-                self.add_agent_reader(index, address, 0, None, out);
+            let mut readers = self.conversations.at(index).readers.iter_mut();
+            match readers.find(|reader| reader.address == address) {
+                // Whoever was still being told what happened before stays for what happens now.
+                Some(reader) => reader.until = None,
+                None => self.add_agent_reader(index, address, 0, None, out),
             }
         }
     }
@@ -198,7 +283,7 @@ impl Shard {
         sender: &Sender,
         text: Option<&str>,
         out: &mut Outputs,
-    ) -> Result<(), super::inbound::Refused> {
+    ) -> Result<(), Refused> {
         let role = sender.wire_role();
         let id = Arc::clone(&self.conversations.at(index).id);
         // Only agents see what is being typed.
@@ -213,7 +298,7 @@ impl Shard {
         sender: &Sender,
         seq: u64,
         out: &mut Outputs,
-    ) -> Result<(), super::inbound::Refused> {
+    ) -> Result<(), Refused> {
         let role = sender.wire_role();
         let conversation = self.conversations.at(index);
         let (id, seq) = (Arc::clone(&conversation.id), seq.min(conversation.durable));
@@ -228,7 +313,7 @@ impl Shard {
         sender: &Sender,
         message: &ServerMessage<'_>,
         out: &mut Outputs,
-    ) -> Result<(), super::inbound::Refused> {
+    ) -> Result<(), Refused> {
         self.check_sender(index, sender, dialog::Event::AgentNote)?;
         let mut frame = Vec::new();
         web::encode_message(message, &mut frame);

@@ -15,8 +15,8 @@ use store::record::{ConversationRecord, Role};
 use super::{
     Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
     connections::{Connection, Stage},
-    conversations::{Conversation, Index, Reader},
-    inbound::Parked,
+    conversations::{Conversation, Feed, Index, Reader},
+    loading::Parked,
 };
 use crate::{
     channel::web::{self, WebConnection},
@@ -248,6 +248,29 @@ impl Shard {
     }
 
     fn attach_open(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+        let is_known = self.conversations.open_of(&hello.visitor.site, &hello.visitor.id).is_some();
+        // Whoever got a name just now has no conversation anywhere.
+        if is_known || hello.new_token.is_some() {
+            self.attach_here(id, hello, out);
+        } else {
+            self.park_visitor(id, hello, out);
+        }
+    }
+
+    /// SQL has said whether the visitor has an open conversation, and it is in memory if so.
+    pub(super) fn attach_found(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+        if self.session_of(id).is_none() {
+            return;
+        }
+        if self.failed {
+            return self.dismiss(id, Farewell::STORAGE_FAILED, out);
+        }
+        self.attach_here(id, hello, out);
+        self.read_on(id, out);
+    }
+
+    /// To the open conversation in memory, else to a new one.
+    fn attach_here(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
         if let Some(index) = self.conversations.open_of(&hello.visitor.site, &hello.visitor.id) {
             // `after` counts another conversation's events.
             let named = hello.conversation.as_deref() == Some(&*self.conversations.at(index).id);
@@ -294,7 +317,7 @@ impl Shard {
         }
         (conversation.state, _) = dialog::next_state(conversation.state, Event::VisitorArrived);
         let cursor = hello.after.min(conversation.durable);
-        let reader = Reader { address, role: Role::Visitor, cursor, loading: false, until: None };
+        let reader = Reader { address, role: Role::Visitor, cursor, feed: Feed::Live, until: None };
         conversation.readers.push(reader);
         let welcome = ServerMessage::Welcome {
             conversation: Some((&*conversation.id).into()),
@@ -392,7 +415,8 @@ impl Shard {
 
     /// An agent gets what happened in a conversation that it had when it was last here, up to now.
     pub(super) fn tell_the_rest(&mut self, index: Index, address: Address, after: u64, out: &mut Outputs) {
-        let until = self.conversations.at(index).durable;
+        // What is decided and not yet durable is told when it is: an end or a transfer among it.
+        let until = self.conversations.at(index).seq;
         if after < until {
             self.add_agent_reader(index, address, after, Some(until), out);
         }
@@ -409,7 +433,7 @@ impl Shard {
         let conversation = self.conversations.at(index);
         let cursor = after.min(conversation.durable);
         conversation.readers.retain(|reader| reader.address != address);
-        conversation.readers.push(Reader { address, role: Role::Agent, cursor, loading: false, until });
+        conversation.readers.push(Reader { address, role: Role::Agent, cursor, feed: Feed::Live, until });
         self.catch_up(index, out);
     }
 

@@ -4,21 +4,17 @@ use std::sync::Arc;
 
 use codec::message::{self, ServerMessage};
 use dialog::{Action, Event, Refusal};
-use store::{
-    record::{EventKind, EventRecord, Record, Role},
-    sql::StoredConversation,
-};
+use store::record::{EventKind, EventRecord, Record, Role};
 
 use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
     conversations::{self, Index, KnownId, Recent},
     delivery::Effect,
-    hello::VisitorHello,
+    loading::Parked,
 };
 use crate::{
     channel::web,
     desk::{Address, AgentName, DeskInput},
-    jobs::{Job, StoreUnavailable},
     limits,
 };
 
@@ -139,27 +135,6 @@ impl Body {
     }
 }
 
-/// What waits for a conversation to come from SQL.
-#[derive(Debug)]
-pub enum Parked {
-    /// Something wanted of it.
-    Inbound(Inbound),
-    /// Its visitor.
-    Visitor {
-        /// The connection.
-        connection: u64,
-        /// What it said.
-        hello: VisitorHello,
-    },
-    /// An agent who had it when last here.
-    AgentReader {
-        /// Where.
-        address: Address,
-        /// The last event the client has.
-        after: u64,
-    },
-}
-
 /// An event about to be appended.
 pub(super) struct Draft<'a> {
     pub kind: EventKind,
@@ -178,7 +153,8 @@ impl Draft<'_> {
 }
 
 /// Why something is not done.
-pub(super) struct Refused {
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
     code: &'static str,
     text: &'static str,
     retry_after_ms: Option<u32>,
@@ -194,7 +170,7 @@ const CLOSED: Refused = refused(
     "conversation_closed",
     "the conversation is over; say hello without a conversation to begin a new one",
 );
-const UNKNOWN: Refused =
+pub(super) const UNKNOWN: Refused =
     refused("unknown_conversation", "there is no such conversation; use the id as an event gave it");
 const ALREADY_RATED: Refused = refused("already_rated", "this conversation has its rating already");
 const NOTHING_SAID: Refused = refused("wrong_state", "nothing was said in this conversation yet");
@@ -203,7 +179,7 @@ const JOURNAL_FULL: Refused = Refused {
     text: "the server cannot store more right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
 };
-const OVERLOADED: Refused = Refused {
+pub(super) const OVERLOADED: Refused = Refused {
     code: "overloaded",
     text: "the server is too busy right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
@@ -213,7 +189,7 @@ const STORAGE_FAILED: Refused = Refused {
     text: "the disk behind this conversation has failed; send it again with the same id when the server is back",
     retry_after_ms: Some(limits::FAILED_RETRY_AFTER_MS),
 };
-const UNAVAILABLE: Refused = Refused {
+pub(super) const UNAVAILABLE: Refused = Refused {
     code: "unavailable",
     text: "the conversation cannot be read right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
@@ -231,10 +207,14 @@ impl Shard {
         };
         if let Err(refused) = self.decide(index, &inbound, out) {
             // What may be tried again was counted where it was found out.
-            if refused.retry_after_ms.is_none() {
-                self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
+            if refused.retry_after_ms.is_some() {
+                return self.tell(&inbound, &refused, out);
             }
-            self.tell(&inbound, &refused, out);
+            self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
+            // Whatever it was refused for must not be undone by a crash once the client knows of it.
+            let id = inbound.body.message_id().into();
+            let effect = Effect::Refuse { sender: inbound.sender, id, refused };
+            self.hold(self.effects.last(), effect, out);
         }
     }
 
@@ -503,14 +483,18 @@ impl Shard {
         self.hold(number, effect, out);
     }
 
-    fn tell(&mut self, inbound: &Inbound, refused: &Refused, out: &mut Outputs) {
+    pub(super) fn tell(&mut self, inbound: &Inbound, refused: &Refused, out: &mut Outputs) {
+        self.reply_refused(&inbound.sender, inbound.body.message_id(), refused, out);
+    }
+
+    pub(super) fn reply_refused(&mut self, sender: &Sender, id: &str, refused: &Refused, out: &mut Outputs) {
         let message = ServerMessage::Refused {
-            id: inbound.body.message_id().into(),
+            id: id.into(),
             code: refused.code.into(),
             text: refused.text.into(),
             retry_after_ms: refused.retry_after_ms,
         };
-        self.reply(&inbound.sender, &message, out);
+        self.reply(sender, &message, out);
     }
 
     /// Answers whoever wants something.
@@ -532,77 +516,6 @@ impl Shard {
         // Typing and read marks may be shed without a word.
         if !matches!(inbound.body, Body::Typing { .. } | Body::Read { .. }) {
             self.tell(inbound, &OVERLOADED, out);
-        }
-    }
-
-    // Conversations that are not in memory
-
-    /// Keeps `item` until the conversation has come from SQL, and asks for it.
-    pub(super) fn park(&mut self, conversation: &Arc<str>, item: Parked, out: &mut Outputs) {
-        let loading = self.conversations.loading.len();
-        match self.conversations.loading.get_mut(conversation) {
-            Some(parked) if parked.len() < limits::PARKED_ITEMS_MAX => parked.push(item),
-            None if loading < limits::LOADING_CONVERSATIONS_MAX => {
-                self.conversations.loading.insert(Arc::clone(conversation), vec![item]);
-                let job = Job::LoadConversation { conversation: Arc::clone(conversation) };
-                out.list.push(Output::Job { connection: None, job });
-            }
-            Some(_) | None => self.refuse_parked(item, &OVERLOADED, Farewell::OVERLOADED, out),
-        }
-    }
-
-    fn refuse_parked(&mut self, item: Parked, refused: &Refused, farewell: Farewell, out: &mut Outputs) {
-        match item {
-            Parked::Inbound(inbound) => {
-                self.counts.refused_overloaded[usize::from(inbound.vip)] += 1;
-                self.tell(&inbound, refused, out);
-            }
-            Parked::Visitor { connection, .. } => self.dismiss(connection, farewell, out),
-            Parked::AgentReader { address, .. } => self.dismiss_anywhere(address, farewell, out),
-        }
-    }
-
-    pub(super) fn conversation_loaded(
-        &mut self,
-        conversation: &Arc<str>,
-        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
-        out: &mut Outputs,
-    ) {
-        let Some(parked) = self.conversations.loading.remove(conversation) else { return };
-        let exists = match found {
-            Err(StoreUnavailable) => {
-                for item in parked {
-                    self.refuse_parked(item, &UNAVAILABLE, Farewell::UNAVAILABLE, out);
-                }
-                return;
-            }
-            Ok(None) => self.conversations.find(conversation).is_some(),
-            Ok(Some(stored)) => {
-                if self.conversations.find(conversation).is_none() {
-                    self.conversations.insert(conversations::Conversation::from_stored(*stored));
-                }
-                true
-            }
-        };
-        for item in parked {
-            match item {
-                Parked::Visitor { connection, hello } => {
-                    self.attach_loaded(connection, conversation, hello, out)
-                }
-                Parked::Inbound(inbound) if exists => self.inbound(inbound, out),
-                Parked::Inbound(inbound) => {
-                    self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
-                    self.tell(&inbound, &UNKNOWN, out);
-                }
-                Parked::AgentReader { address, after } => {
-                    if let Some(index) = self.conversations.find(conversation) {
-                        self.tell_the_rest(index, address, after, out);
-                    }
-                }
-            }
-        }
-        if let Some(index) = self.conversations.find(conversation) {
-            self.conversations.drop_if_idle(index);
         }
     }
 

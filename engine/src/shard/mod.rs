@@ -13,6 +13,7 @@ mod delivery;
 mod desk_link;
 mod hello;
 mod inbound;
+mod loading;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -211,6 +212,22 @@ pub enum LaneItem {
         /// The whole frame.
         frame: Arc<[u8]>,
     },
+    /// Old events for a connection of this shard.
+    Page {
+        /// To whom; a name no longer in use is nobody.
+        connection: u64,
+        /// Of which conversation.
+        conversation: Arc<str>,
+        /// The whole frames, in order.
+        page: Vec<Arc<[u8]>>,
+    },
+    /// A client has taken a page of a conversation that this shard owns.
+    PageTaken {
+        /// Which conversation.
+        conversation: Arc<str>,
+        /// Where the client is.
+        address: Address,
+    },
     /// Close a connection of this shard.
     Dismiss {
         /// Whom.
@@ -318,6 +335,7 @@ pub struct Shard {
     exchanges: HashMap<u64, u64>,
     arrivals: hello::Arrivals,
     conversations: Conversations,
+    loading: loading::Loading,
     effects: Effects,
     agents: BTreeMap<AgentName, Vec<Address>>,
     desk: Option<Desk>,
@@ -347,6 +365,7 @@ impl Shard {
             exchanges: HashMap::new(),
             arrivals: hello::Arrivals::default(),
             conversations: Conversations::default(),
+            loading: loading::Loading::default(),
             effects: Effects::new(beginning.last_number),
             agents: BTreeMap::new(),
             desk: has_desk.then(|| Desk::new(settings.desk)),
@@ -436,6 +455,16 @@ impl Shard {
         self.conversations.by_phase()
     }
 
+    /// The conversations in memory: id, phase and agent.
+    pub fn conversations(&self) -> impl Iterator<Item = (&str, Phase, Option<&str>)> {
+        self.conversations.all()
+    }
+
+    /// The desk, on the shard that has it.
+    pub fn desk(&self) -> Option<&Desk> {
+        self.desk.as_ref()
+    }
+
     /// The desk's numbers, on the shard that has it.
     pub fn desk_counts(&self) -> Option<crate::desk::DeskCounts> {
         self.desk.as_ref().map(Desk::counts)
@@ -445,6 +474,10 @@ impl Shard {
         match item {
             LaneItem::Inbound(inbound) => self.inbound(*inbound, out),
             LaneItem::Deliver { connection, frame } => self.deliver_here(connection, frame, out),
+            LaneItem::Page { connection, conversation, page } => {
+                self.page_here(connection, conversation, page, out);
+            }
+            LaneItem::PageTaken { conversation, address } => self.page_taken(&conversation, address, out),
             LaneItem::Dismiss { connection, farewell } => self.dismiss(connection, farewell, out),
             LaneItem::Arrival { token, arrival } => self.arrived(token, arrival, out),
             LaneItem::AgentArrived { agent, address, resume } => {
@@ -465,17 +498,13 @@ impl Shard {
             Done::AgentChecked { connection, name, resume, allowed } => {
                 self.agent_checked(connection, name, resume, allowed, out);
             }
-            Done::Conversation { conversation, found } => self.conversation_loaded(&conversation, found, out),
-            Done::Events { conversation, after, found } => {
-                self.events_loaded(&conversation, after, found, out)
-            }
+            Done::Conversation { .. } | Done::Open { .. } | Done::Events { .. } => self.loaded(done, out),
             Done::Recent { conversation, reply } => reply(self.conversations.recent_events(&conversation)),
             Done::Projected { up_to } => self.conversations.trim(up_to),
         }
     }
 
     fn job_refused(&mut self, job: Job, out: &mut Outputs) {
-        let unavailable = Err(crate::jobs::StoreUnavailable);
         match job {
             Job::Http { exchange, .. } => self.http_unavailable(exchange, out),
             // The next piece is asked for when the pool has room: it asks again by deadline and gives up.
@@ -488,12 +517,9 @@ impl Shard {
             Job::CheckAgent { connection, name, resume } => {
                 self.agent_checked(connection, name, resume, Err(crate::jobs::StoreUnavailable), out);
             }
-            Job::LoadConversation { conversation } => {
-                self.conversation_loaded(&conversation, unavailable, out)
-            }
-            Job::LoadEvents { conversation, after, .. } => {
-                self.events_loaded(&conversation, after, Err(crate::jobs::StoreUnavailable), out);
-            }
+            Job::LoadConversation { request, .. }
+            | Job::LoadOpen { request, .. }
+            | Job::LoadEvents { request, .. } => self.not_loaded(request, out),
         }
     }
 

@@ -208,3 +208,16 @@ fn open_reader(path: &Path) -> Result<Connection, SqlError> {
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA cache_size = -2048;")?;
     Ok(connection)
 }
+
+/// A connection to a database in memory that all connections of that name in this process share, and that is
+/// gone with the last of them: for the simulator. It knows no WAL and no waiting.
+fn open_memory(name: &str) -> Result<Connection, SqlError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(format!("file:{name}?mode=memory&cache=shared"), flags)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}

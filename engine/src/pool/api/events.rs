@@ -57,7 +57,7 @@ pub(super) async fn list(
     let shard = (api.shard_of)(&id).ok_or_else(unknown)?;
     let recent = recent(&api, shard, &id).await?;
     let asked = id.clone();
-    let stored = api.records.read(move |reader| reader.events(&asked, after, limit)).await?;
+    let stored = api.records.read(move |reader| reader.events(&asked, after, limit, usize::MAX)).await?;
     let stored = stored.iter().map(|event| (event.seq, wire(event))).collect();
     let last_seq = match recent.last() {
         Some((seq, _)) => *seq,

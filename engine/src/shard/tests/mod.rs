@@ -1,6 +1,5 @@
 //! Whole conversations over shards without machines.
 
-mod random;
 mod world;
 
 use codec::websocket::Opcode;

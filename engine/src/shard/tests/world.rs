@@ -37,6 +37,7 @@ pub struct Client {
 enum Queued {
     Opened(u64),
     Received(u64, Vec<u8>),
+    Drained(u64),
     Closed(u64),
     Adopted(u64, u64),
     HandedOver(u64),
@@ -157,6 +158,7 @@ impl World {
                 Queued::Received(connection, mut bytes) => {
                     shard.handle(Input::Received { connection, bytes: &mut bytes }, &mut out);
                 }
+                Queued::Drained(connection) => shard.handle(Input::Drained { connection }, &mut out),
                 Queued::Closed(connection) => shard.handle(Input::Closed { connection }, &mut out),
                 Queued::Adopted(connection, token) => {
                     shard.handle(Input::Adopted { connection, token }, &mut out);
@@ -251,14 +253,18 @@ impl World {
                 let allowed = Ok(&*name != "fired");
                 Done::AgentChecked { connection, name, resume, allowed }
             }
-            Job::LoadConversation { conversation } => {
+            Job::LoadConversation { request, conversation } => {
                 let found = self.sql_conversation(&conversation).map(Box::new);
-                Done::Conversation { conversation, found: Ok(found) }
+                Done::Conversation { request, found: Ok(found) }
             }
-            Job::LoadEvents { conversation, after, limit } => {
+            Job::LoadOpen { request, site, visitor } => {
+                let found = self.sql_open_of(&site, &visitor).map(Box::new);
+                Done::Open { request, found: Ok(found) }
+            }
+            Job::LoadEvents { request, conversation, after, limit, .. } => {
                 let events = self.events(&conversation).into_iter().filter(|event| event.seq > after);
                 let found = Ok(events.take(limit as usize).collect());
-                Done::Events { conversation, after, found }
+                Done::Events { request, found }
             }
             Job::Http { .. } | Job::HttpTaken { .. } | Job::HttpGone { .. } => return,
         };
@@ -266,6 +272,8 @@ impl World {
     }
 
     fn send(&mut self, index: usize, connection: u64, bytes: &[u8]) {
+        // As if each of them had filled the outbox: a page ends with one at least.
+        self.inboxes[index].push_back(Queued::Drained(connection));
         let Some(client) = self.by_connection.get(&(index, connection)) else { return };
         let client = &mut self.clients[*client];
         let mut bytes = bytes.to_vec();
@@ -323,6 +331,21 @@ impl World {
         })
     }
 
+    fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
+        let mine = |record: &Record| match record {
+            Record::Conversation(record) if record.site == site && record.visitor == visitor => {
+                Some(record.conversation.clone())
+            }
+            _ => None,
+        };
+        let ids: std::collections::BTreeSet<String> =
+            self.durable.iter().flatten().filter_map(mine).collect();
+        ids.iter()
+            .rev()
+            .filter_map(|id| self.sql_conversation(id))
+            .find(|stored| stored.phase != Phase::Closed)
+    }
+
     fn sql_open(&self, shard: usize) -> Vec<StoredConversation> {
         let ids = self.durable.iter().flatten().filter_map(|record| match record {
             Record::Conversation(conversation) => Some(conversation.conversation.clone()),
@@ -331,7 +354,9 @@ impl World {
         let ids: std::collections::BTreeSet<String> = ids.collect();
         let here = |id: &String| placement::shard_of_conversation(id, self.settings.shards) == Some(shard);
         let stored = ids.into_iter().filter(here).filter_map(|id| self.sql_conversation(&id));
-        stored.filter(|stored| stored.phase != Phase::Closed).collect()
+        stored
+            .filter(|stored| matches!(stored.phase, Phase::Queued | Phase::Answered | Phase::Unanswered))
+            .collect()
     }
 
     // What clients do

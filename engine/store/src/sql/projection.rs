@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{SEQ_MAX, SqlError, open_writer, rows};
+use super::{SEQ_MAX, SqlError, open_memory, open_writer, rows};
 use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record};
 
 /// Conversations whose key is remembered; the busy ones of some minutes.
@@ -24,6 +24,11 @@ impl Projection {
     /// Opens or makes the database.
     pub fn open(path: &Path) -> Result<Self, SqlError> {
         Ok(Self { connection: open_writer(path)?, keys: HashMap::new() })
+    }
+
+    /// Opens or makes a database in memory that others may open by the same name.
+    pub fn open_shared_memory(name: &str) -> Result<Self, SqlError> {
+        Ok(Self { connection: open_memory(name)?, keys: HashMap::new() })
     }
 
     /// The number of the last record of each stream that is in SQL. A stream that is missing has none.

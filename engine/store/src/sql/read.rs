@@ -7,7 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::{
     KNOWN_IDS_EVENTS_MAX, KNOWN_IDS_MAX, KnownMessage, ROWS_MAX, SEQ_MAX, SqlError, StoredConversation,
-    Summary, open_reader,
+    Summary, open_memory, open_reader,
     rows::{self, ConversationRow},
 };
 use crate::record::EventRecord;
@@ -53,6 +53,11 @@ impl Reader {
         Ok(Self { connection: open_reader(path)? })
     }
 
+    /// Opens the database in memory of that name.
+    pub fn open_shared_memory(name: &str) -> Result<Self, SqlError> {
+        Ok(Self { connection: open_memory(name)? })
+    }
+
     /// One conversation.
     pub fn conversation(&self, id: &str) -> Result<Option<StoredConversation>, SqlError> {
         let mut statement = self.conversations_where("id = ?1")?;
@@ -60,9 +65,10 @@ impl Reader {
         found.next()?.map(|row| self.stored(rows::conversation(row)?)).transpose()
     }
 
-    /// Every conversation that is not over, to `each`, the one longest silent first.
-    pub fn open_conversations(&self, mut each: impl FnMut(StoredConversation)) -> Result<(), SqlError> {
-        let mut statement = self.conversations_where("phase <> 6 ORDER BY last_at, key")?;
+    /// Every conversation that waits or is served, in the order of the last event. The statement is open while
+    /// `each` runs, so that no more than one of them is held here.
+    pub fn live_conversations(&self, mut each: impl FnMut(StoredConversation)) -> Result<(), SqlError> {
+        let mut statement = self.conversations_where("phase IN (3, 4, 5) ORDER BY last_at, key")?;
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
             each(self.stored(rows::conversation(row)?)?);
@@ -70,8 +76,28 @@ impl Reader {
         Ok(())
     }
 
-    /// The events of a conversation after `after`, in order; at most `limit` and [`ROWS_MAX`].
-    pub fn events(&self, conversation: &str, after: u64, limit: usize) -> Result<Vec<EventRecord>, SqlError> {
+    /// The newest conversation of a visitor that is not over.
+    pub fn open_conversation_of(
+        &self,
+        site: &str,
+        visitor: &str,
+    ) -> Result<Option<StoredConversation>, SqlError> {
+        let mut statement = self.conversations_where(
+            "site = ?1 AND visitor = ?2 AND phase <> 6 ORDER BY last_at DESC, key DESC LIMIT 1",
+        )?;
+        let mut found = statement.query([site, visitor])?;
+        found.next()?.map(|row| self.stored(rows::conversation(row)?)).transpose()
+    }
+
+    /// The events of a conversation after `after`, in order: at most `limit` and [`ROWS_MAX`], and none more once
+    /// their contents have `bytes_max` bytes.
+    pub fn events(
+        &self,
+        conversation: &str,
+        after: u64,
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<EventRecord>, SqlError> {
         let Some(key) = self.key(conversation)? else { return Ok(Vec::new()) };
         let sql = format!(
             "SELECT {} FROM events WHERE key > ?1 AND key <= ?2 ORDER BY key LIMIT ?3",
@@ -81,8 +107,13 @@ impl Reader {
         let range = (rows::event_key(key, after), rows::event_key(key, SEQ_MAX));
         let mut found = statement.query(params![range.0, range.1, limit.min(ROWS_MAX) as i64])?;
         let mut events = Vec::new();
-        while let Some(row) = found.next()? {
-            events.push(rows::event(conversation, row)?);
+        let mut bytes = 0;
+        while bytes < bytes_max
+            && let Some(row) = found.next()?
+        {
+            let event = rows::event(conversation, row)?;
+            bytes += event.content.len();
+            events.push(event);
         }
         Ok(events)
     }

@@ -88,11 +88,15 @@ fn check_story(reader: &Reader) {
     assert_eq!(Record::Conversation(a.record), conversation("a", 500));
     assert_eq!(reader.conversation("nobody's").expect("reads"), None);
 
-    let mut open = Vec::new();
-    reader.open_conversations(|stored| open.push(stored.record.conversation)).expect("reads");
-    assert_eq!(open, ["b", "a"]);
+    let mut live = Vec::new();
+    reader.live_conversations(|stored| live.push(stored.record.conversation)).expect("reads");
+    assert_eq!(live, ["b", "a"]);
+    let Record::Conversation(record) = conversation("a", 500) else { unreachable!("made as one") };
+    let open = reader.open_conversation_of(&record.site, &record.visitor).expect("reads");
+    assert!(open.is_some_and(|stored| stored.phase != Phase::Closed));
+    assert_eq!(reader.open_conversation_of(&record.site, "nobody").expect("reads"), None);
 
-    let events = reader.events("a", 1, 100).expect("reads");
+    let events = reader.events("a", 1, 100, usize::MAX).expect("reads");
     assert_eq!(
         events.into_iter().map(Record::Event).collect::<Vec<_>>(),
         [
@@ -100,8 +104,9 @@ fn check_story(reader: &Reader) {
             event("a", 3, EventKind::Message, Phase::Answered, "li"),
         ]
     );
-    assert_eq!(reader.events("a", 0, 1).expect("reads").len(), 1);
-    assert_eq!(reader.events("a", u64::MAX, 1).expect("reads"), []);
+    assert_eq!(reader.events("a", 0, 1, usize::MAX).expect("reads").len(), 1);
+    assert_eq!(reader.events("a", 0, 100, 1).expect("reads").len(), 1, "one at least");
+    assert_eq!(reader.events("a", u64::MAX, 1, usize::MAX).expect("reads"), []);
 
     let list = |state| -> Vec<String> {
         let found = reader.conversations("default", state, Before::NEWEST, 10).expect("reads");
