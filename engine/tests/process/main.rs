@@ -3,3 +3,4 @@
 mod conversation;
 mod desk;
 mod hostile;
+mod resume;
