@@ -29,7 +29,7 @@ pub use doctor::{Report, SegmentReport, doctor};
 use scan::Found;
 
 /// Records applied to SQL in one transaction.
-const BATCH_RECORDS: usize = 2_000;
+const BATCH_RECORDS: usize = 20_000;
 
 /// A directory that is this process's alone, as long as this value lives.
 #[derive(Debug)]
@@ -177,11 +177,14 @@ pub fn recover(disk: &dyn Disk, projection: &mut Projection) -> Result<Recovered
     for (stream, number) in projection.progress()? {
         recovered.streams.insert(stream, StreamStart { next_number: number + 1, ..StreamStart::NEW });
     }
+    // Whatever is applied here is in the journal still, until all of it is settled.
+    projection.hurry()?;
     for (stream, segments) in &scanned.streams {
         let start = recovered.start(*stream);
         let start = recover_stream(disk, *stream, start, segments, projection, &mut recovered)?;
         recovered.streams.insert(*stream, start);
     }
+    projection.settle()?;
     recovered.epoch_next = scanned.epoch_max.checked_add(1).expect("a segment a millisecond for 49 days");
     recovered.files = scanned.into_files();
     Ok(recovered)

@@ -182,6 +182,9 @@ impl From<rusqlite::Error> for SqlError {
     }
 }
 
+/// How a connection that writes commits: so that it survives power loss, and with a WAL that stays small.
+const WRITER_DURABILITY: &str = "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096;";
+
 /// A connection that writes; the file is made if it is missing and brought to this program's version.
 fn open_writer(path: &Path) -> Result<Connection, SqlError> {
     let mut connection = Connection::open(path)?;
@@ -189,12 +192,11 @@ fn open_writer(path: &Path) -> Result<Connection, SqlError> {
     connection.set_prepared_statement_cache_capacity(32);
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
-         PRAGMA synchronous = FULL;
          PRAGMA foreign_keys = ON;
-         PRAGMA wal_autocheckpoint = 4096;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA cache_size = -8192;",
     )?;
+    connection.execute_batch(WRITER_DURABILITY)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{SEQ_MAX, SqlError, open_memory, open_writer, rows};
+use super::{SEQ_MAX, SqlError, WRITER_DURABILITY, open_memory, open_writer, rows};
 use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record};
 
 /// Conversations whose key is remembered; the busy ones of some minutes.
@@ -29,6 +29,21 @@ impl Projection {
     /// Opens or makes a database in memory that others may open by the same name.
     pub fn open_shared_memory(name: &str) -> Result<Self, SqlError> {
         Ok(Self { connection: open_memory(name)?, keys: HashMap::new() })
+    }
+
+    /// Before much is applied at once: commits do not wait for the disk, and are kept in the WAL. What is applied
+    /// from here on survives power loss only after [`Projection::settle`]; until then the journal must stay.
+    pub fn hurry(&mut self) -> Result<(), SqlError> {
+        self.connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 65536;")?;
+        Ok(())
+    }
+
+    /// Everything applied so far survives power loss when this returns, and each commit does from here on.
+    pub fn settle(&mut self) -> Result<(), SqlError> {
+        self.connection.execute_batch(WRITER_DURABILITY)?;
+        // A checkpoint syncs the WAL and then the file.
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
     }
 
     /// The number of the last record of each stream that is in SQL. A stream that is missing has none.
