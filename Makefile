@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn load-2000 kill-loop image clean
+.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn bench load-2000 kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -69,6 +69,10 @@ $(CHROMIUM):
 autobahn: ## The Autobahn suite's 301 cases of plain WebSocket, over each backend
 	cargo build --release --locked -p bench --bin ringdesk-echo
 	bench/scripts/autobahn.sh $(RELEASE) target/autobahn
+
+bench: build ## What is promised of starts, recoveries and acks, beside the disk's own time; some minutes
+	mkdir -p target/bench
+	$(RELEASE)/ringdesk-bench --ringdesk $(RELEASE)/ringdesk --folder target/bench
 
 load-2000: build ## 2,000 sessions for a minute over each backend, with proof of zero loss
 	loadtest/scripts/two-thousand.sh $(RELEASE)
