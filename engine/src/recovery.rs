@@ -14,6 +14,8 @@ use std::{
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
 };
 
 use store::{
@@ -28,8 +30,12 @@ use crate::planted::{self, Planted};
 pub use doctor::{Report, SegmentReport, doctor};
 use scan::Found;
 
-/// Records applied to SQL in one transaction.
+/// Records applied to SQL in one transaction, at most.
 const BATCH_RECORDS: usize = 20_000;
+/// Or so many bytes of contents, and one more record.
+const BATCH_CONTENT_BYTES: usize = 8 * 1024 * 1024;
+/// Batches that wait to be applied.
+const BATCHES_WAITING_MAX: usize = 2;
 
 /// A directory that is this process's alone, as long as this value lives.
 #[derive(Debug)]
@@ -168,6 +174,8 @@ impl From<SqlError> for RecoveryError {
 }
 
 /// Brings SQL up to the journal's end and says where the streams go on.
+///
+/// A thread of its own reads and checks while this one applies: on two cores, most of the reading costs nothing.
 pub fn recover(disk: &dyn Disk, projection: &mut Projection) -> Result<Recovered, RecoveryError> {
     let scanned = scan::scan(disk)?;
     let mut recovered = Recovered { epoch_next: 1, ..Recovered::default() };
@@ -179,41 +187,81 @@ pub fn recover(disk: &dyn Disk, projection: &mut Projection) -> Result<Recovered
     }
     // Whatever is applied here is in the journal still, until all of it is settled.
     projection.hurry()?;
-    for (stream, segments) in &scanned.streams {
-        let start = recovered.start(*stream);
-        let start = recover_stream(disk, *stream, start, segments, projection, &mut recovered)?;
-        recovered.streams.insert(*stream, start);
-    }
+    let starts = &recovered.streams;
+    let (sender, batches) = mpsc::sync_channel(BATCHES_WAITING_MAX);
+    let (read, applied) = thread::scope(|scope| {
+        let reading = scope.spawn(|| read_streams(disk, &scanned.streams, starts, sender));
+        // Ends when the reader does; an error here ends the reader, too.
+        let applied = apply_all(batches, starts, projection);
+        (reading.join().expect("the reader does not panic"), applied)
+    });
+    recovered.applied = applied?;
+    let read = read?;
     projection.settle()?;
+    recovered.streams.extend(read.starts);
+    recovered.torn = read.torn;
     recovered.epoch_next = scanned.epoch_max.checked_add(1).expect("a segment a millisecond for 49 days");
     recovered.files = scanned.into_files();
     Ok(recovered)
 }
 
-/// `start` is how far SQL is. Segments are in order.
-fn recover_stream(
-    disk: &dyn Disk,
+/// Consecutive records of a stream.
+struct Batch {
     stream: u32,
-    mut start: StreamStart,
-    segments: &[Found],
-    projection: &mut Projection,
-    recovered: &mut Recovered,
-) -> Result<StreamStart, RecoveryError> {
-    let mut tail = Tail { number: None, previous: None, place: None };
-    for (index, segment) in segments.iter().enumerate() {
-        start.next_segment = segment.header.segment + 1;
-        let next_first = segments[index + 1..].iter().find_map(|later| later.first_number);
-        if next_first.is_some_and(|first| first <= start.next_number) {
-            // All of it is in SQL already.
-            continue;
-        }
-        tail.read(disk, stream, segment, next_first, projection, recovered)?;
-        start.next_number = start.next_number.max(tail.number.unwrap_or(0));
+    records: Vec<(u64, Record)>,
+    content_bytes: usize,
+}
+
+/// What the reader found out.
+#[derive(Default)]
+struct ReadStreams {
+    starts: BTreeMap<u32, StreamStart>,
+    torn: Vec<(PathBuf, usize)>,
+}
+
+fn read_streams(
+    disk: &dyn Disk,
+    streams: &BTreeMap<u32, Vec<Found>>,
+    starts: &BTreeMap<u32, StreamStart>,
+    batches: mpsc::SyncSender<Batch>,
+) -> Result<ReadStreams, RecoveryError> {
+    let mut read = ReadStreams::default();
+    for (stream, segments) in streams {
+        let start = starts.get(stream).copied().unwrap_or(StreamStart::NEW);
+        let mut reader = StreamReader {
+            disk,
+            stream: *stream,
+            batches: &batches,
+            tail: Tail { number: None, previous: None, place: None },
+            torn: Vec::new(),
+        };
+        read.starts.insert(*stream, reader.read(start, segments)?);
+        read.torn.append(&mut reader.torn);
     }
-    // Where SQL is ahead, the journal was removed or put back from an older backup: the chain begins anew.
-    let is_known = tail.number == Some(start.next_number);
-    start.previous = tail.previous.filter(|_| is_known).unwrap_or(0);
-    Ok(start)
+    Ok(read)
+}
+
+fn apply_all(
+    batches: mpsc::Receiver<Batch>,
+    starts: &BTreeMap<u32, StreamStart>,
+    projection: &mut Projection,
+) -> Result<u64, SqlError> {
+    let mut applied = 0;
+    for Batch { stream, records, .. } in batches {
+        let first = records.first().map_or(0, |(number, _)| *number);
+        let before = starts.get(&stream).copied().unwrap_or(StreamStart::NEW).next_number.max(first) - 1;
+        applied += projection.apply(stream, &records)?.saturating_sub(before);
+    }
+    Ok(applied)
+}
+
+/// Reads one stream's segments.
+struct StreamReader<'a> {
+    disk: &'a dyn Disk,
+    stream: u32,
+    batches: &'a mpsc::SyncSender<Batch>,
+    tail: Tail,
+    torn: Vec<(PathBuf, usize)>,
 }
 
 /// Where reading a stream has come to.
@@ -226,74 +274,89 @@ struct Tail {
     place: Option<(PathBuf, usize)>,
 }
 
-impl Tail {
-    /// Applies a segment's records to SQL, up to the next segment's first.
-    fn read(
-        &mut self,
-        disk: &dyn Disk,
-        stream: u32,
-        segment: &Found,
-        next_first: Option<u64>,
-        projection: &mut Projection,
-        recovered: &mut Recovered,
-    ) -> Result<(), RecoveryError> {
+impl StreamReader<'_> {
+    /// `start` is how far SQL is. Segments are in order.
+    fn read(&mut self, mut start: StreamStart, segments: &[Found]) -> Result<StreamStart, RecoveryError> {
+        for (index, segment) in segments.iter().enumerate() {
+            start.next_segment = segment.header.segment + 1;
+            let next_first = segments[index + 1..].iter().find_map(|later| later.first_number);
+            if next_first.is_some_and(|first| first <= start.next_number) {
+                // All of it is in SQL already.
+                continue;
+            }
+            self.read_segment(segment, next_first)?;
+            start.next_number = start.next_number.max(self.tail.number.unwrap_or(0));
+        }
+        // Where SQL is ahead, the journal was removed or put back from an older backup: the chain begins anew.
+        let is_known = self.tail.number == Some(start.next_number);
+        start.previous = self.tail.previous.filter(|_| is_known).unwrap_or(0);
+        Ok(start)
+    }
+
+    /// A segment's records, up to the next segment's first.
+    fn read_segment(&mut self, segment: &Found, next_first: Option<u64>) -> Result<(), RecoveryError> {
         if let (Some(first), Some(needed), Some((path, offset))) =
-            (segment.first_number, self.number, &self.place)
+            (segment.first_number, self.tail.number, &self.tail.place)
             && first > needed
         {
             return Err(RecoveryError::Damaged { path: path.clone(), offset: *offset });
         }
         let path = &segment.file.path;
         let mut image = BlockBuffer::new(segment.header.segment_bytes as usize);
-        let read = disk.read(path, 0, image.bytes());
+        let read = self.disk.read(path, 0, image.bytes());
         let read = read.map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
-        let mut reader = Reader::new(&image.bytes()[..read], self.number, self.previous)
+        let mut reader = Reader::new(&image.bytes()[..read], self.tail.number, self.tail.previous)
             .map_err(|error| header_error(path, error))?;
         // A write that was still in flight when its process was killed may have landed after the next process
         // had read this segment and begun the next one. What the next segment begins with is what is true.
         let end = next_first.unwrap_or(u64::MAX);
-        let mut batch = Vec::new();
+        let mut batch = self.batch();
         while reader.cursor().number.is_none_or(|number| number < end)
-            && let Some(record) = reader.next()
+            && let Some((number, record)) = reader.next()
         {
-            batch.push(record);
-            if batch.len() == BATCH_RECORDS {
-                apply(stream, &mut batch, projection, recovered)?;
+            batch.content_bytes += content_bytes(&record);
+            batch.records.push((number, record));
+            if batch.records.len() == BATCH_RECORDS || batch.content_bytes > BATCH_CONTENT_BYTES {
+                self.send(std::mem::replace(&mut batch, self.batch()));
             }
         }
         if matches!(reader.stop(), Some(Stop::Torn { .. })) && planted::is(Planted::CutTooFar) {
-            batch.pop();
+            batch.records.pop();
         }
-        apply(stream, &mut batch, projection, recovered)?;
+        self.send(batch);
         let cursor = reader.cursor();
         match reader.stop() {
             None | Some(Stop::End) => {}
-            Some(Stop::Torn { offset }) => recovered.torn.push((path.clone(), offset)),
+            Some(Stop::Torn { offset }) => self.torn.push((path.clone(), offset)),
             Some(Stop::Damaged { offset, .. } | Stop::Unknown { offset }) => {
                 return Err(RecoveryError::Damaged { path: path.clone(), offset });
             }
         }
-        *self = Self {
+        self.tail = Tail {
             number: cursor.number,
             previous: cursor.previous,
             place: Some((path.clone(), cursor.offset)),
         };
         Ok(())
     }
+
+    fn batch(&self) -> Batch {
+        Batch { stream: self.stream, records: Vec::new(), content_bytes: 0 }
+    }
+
+    /// Where SQL has failed nobody takes it any more; the error is told there.
+    fn send(&self, batch: Batch) {
+        if !batch.records.is_empty() && self.batches.send(batch).is_err() {
+            tracing::debug!("SQL failed while the journal was read");
+        }
+    }
 }
 
-fn apply(
-    stream: u32,
-    batch: &mut Vec<(u64, Record)>,
-    projection: &mut Projection,
-    recovered: &mut Recovered,
-) -> Result<(), RecoveryError> {
-    let Some(&(first, _)) = batch.first() else { return Ok(()) };
-    let before = recovered.start(stream).next_number.max(first) - 1;
-    let after = projection.apply(stream, batch)?;
-    recovered.applied += after.saturating_sub(before);
-    batch.clear();
-    Ok(())
+fn content_bytes(record: &Record) -> usize {
+    match record {
+        Record::Conversation(_) => 0,
+        Record::Event(event) => event.content.len(),
+    }
 }
 
 fn header_error(path: &Path, error: HeaderError) -> RecoveryError {
