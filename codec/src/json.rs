@@ -17,7 +17,7 @@ pub use decode_client::decode_client;
 pub use decode_server::decode_server;
 pub use encode::{encode_client, encode_server};
 pub use error::{Fault, MessageError};
-pub use time::{AT_MS_MAX, encode as encode_time};
+pub use time::{AT_MS_MAX, decode as decode_time, encode as encode_time};
 
 /// The subprotocol's name in the handshake.
 pub const SUBPROTOCOL: &str = "ringdesk.v1";

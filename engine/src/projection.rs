@@ -41,6 +41,15 @@ pub struct Followed {
     pub published: Arc<Published>,
 }
 
+/// How far SQL is behind the journal after a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Durable records that SQL does not have.
+    pub records: u64,
+    /// The round could not do what it should.
+    pub has_failed: bool,
+}
+
 /// The thread. Dropping it stops it, after all that is durable by then is in SQL, or SQL has failed.
 #[derive(Debug)]
 pub struct ProjectionThread {
@@ -49,18 +58,11 @@ pub struct ProjectionThread {
 }
 
 impl ProjectionThread {
-    /// Starts it. `on_projected` is called with a stream and the number of its last record that is in SQL.
-    pub fn start(
-        projection: Projection,
-        disk: &Arc<dyn Disk>,
-        streams: Vec<Followed>,
-        source: SegmentSource,
-        on_projected: Box<dyn FnMut(u32, u64) + Send>,
-    ) -> io::Result<Self> {
+    /// Starts it. `on_round` is told after each round how far SQL is behind.
+    pub fn start(mut projector: Projector, mut on_round: Box<dyn FnMut(Lag) + Send>) -> io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let mut projector = Projector::new(projection, disk, streams, source, on_projected);
         let stopped = Arc::clone(&stop);
-        let run = move || run(&mut projector, &stopped);
+        let run = move || run(&mut projector, &mut *on_round, &stopped);
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -89,12 +91,13 @@ pub enum Round {
     Full,
 }
 
-fn run(projector: &mut Projector, stop: &(Mutex<bool>, Condvar)) {
+fn run(projector: &mut Projector, on_round: &mut dyn FnMut(Lag), stop: &(Mutex<bool>, Condvar)) {
     let mut failed = IDLE;
     loop {
         // Asked before the round: what is durable before the stop is then applied.
         let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
         let round = projector.round();
+        on_round(Lag { records: projector.lag_records(), has_failed: round == Round::Failed });
         let rest = match round {
             Round::Full => continue,
             Round::Some if is_stopping => continue,
@@ -134,6 +137,11 @@ impl Projector {
         let followers =
             streams.into_iter().map(|stream| (Follower::new(stream, Arc::clone(disk)), None)).collect();
         Self { projection, followers, source, on_projected }
+    }
+
+    /// Durable records that SQL does not have.
+    pub fn lag_records(&self) -> u64 {
+        self.followers.iter().map(|(follower, _)| follower.lag_records()).sum()
     }
 
     /// Applies up to one batch of each stream.

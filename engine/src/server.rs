@@ -12,6 +12,7 @@ use std::{
         mpsc,
     },
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use net::{Fabric, Port, Waker};
@@ -34,7 +35,7 @@ use crate::{
         metrics::Metrics,
         records::Records,
     },
-    projection::{Followed, ProjectionThread},
+    projection::{Followed, Lag, ProjectionThread, Projector},
     recovery::{self, DataDirectory, Recovered, RecoveryError},
     shard::{Beginning, Now, Outputs, Settings, Shard},
 };
@@ -139,9 +140,10 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let conversations = Reader::open(&data.database())
         .and_then(|reader| open_conversations(&reader, shards))
         .map_err(ServeError::Database)?;
+    let projector =
+        Projector::new(projection, &disk, followed.collect(), maker.source(), tell_projected(&ends));
     let projection =
-        ProjectionThread::start(projection, &disk, followed.collect(), maker.source(), tell_projected(&ends))
-            .map_err(ServeError::Start)?;
+        ProjectionThread::start(projector, count_lag(metrics.clone())).map_err(ServeError::Start)?;
 
     let records = Records::open(&config.data).map_err(ServeError::Database)?;
     let needed = pool::needs_setup(&records).map_err(ServeError::Database)?;
@@ -359,6 +361,23 @@ pub fn tell_projected(ends: &[ShardEnd]) -> Box<dyn FnMut(u32, u64) + Send> {
         {
             tracing::debug!(stream, up_to, "the shard hears with the next batch how far SQL has come");
         }
+    })
+}
+
+/// Shows how far SQL is behind, and for how long it has been.
+fn count_lag(metrics: Metrics) -> Box<dyn FnMut(Lag) + Send> {
+    let mut level = Instant::now();
+    Box::new(move |lag| {
+        if lag.records == 0 {
+            level = Instant::now();
+        }
+        metrics.projection_lag_records().set(lag.records as f64);
+        metrics.projection_lag_seconds().set(if lag.records == 0 {
+            0.0
+        } else {
+            level.elapsed().as_secs_f64()
+        });
+        metrics.projection_errors().increment(lag.has_failed.into());
     })
 }
 

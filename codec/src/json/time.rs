@@ -39,7 +39,7 @@ pub fn encode(at_ms: u64, out: &mut Vec<u8>) {
 }
 
 /// Reads what [`encode`] writes, and no other form.
-pub(super) fn decode(text: &str) -> Option<u64> {
+pub fn decode(text: &str) -> Option<u64> {
     let bytes: &[u8; AT_BYTES] = text.as_bytes().try_into().ok()?;
     let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.'), (23, b'Z')];
     if marks.iter().any(|&(at, mark)| bytes[at] != mark) {

@@ -15,7 +15,7 @@ use store::{
 
 use super::*;
 use crate::{
-    projection::{Followed, ProjectionThread},
+    projection::{Followed, Lag, ProjectionThread, Projector},
     recovery::{DataDirectory, Recovered, RecoveryError, doctor, recover},
 };
 
@@ -104,7 +104,7 @@ impl Life {
     fn project(&mut self, projected: Arc<Mutex<u64>>) -> ProjectionThread {
         let followed =
             Followed { stream: 0, start: self.recovered.start(0), published: self.journal.published() };
-        ProjectionThread::start(
+        let projector = Projector::new(
             self.projection.take().expect("started once"),
             &(Arc::new(self.data.journal()) as Arc<dyn Disk>),
             vec![followed],
@@ -113,8 +113,8 @@ impl Life {
                 assert_eq!(stream, 0);
                 *projected.lock().expect("a lock") = up_to;
             }),
-        )
-        .expect("a thread")
+        );
+        ProjectionThread::start(projector, Box::new(|_| {})).expect("a thread")
     }
 }
 
@@ -374,19 +374,24 @@ fn a_projection_that_failed_tries_again() {
     };
     let projected = Arc::new(Mutex::new(0));
     let told = Arc::clone(&projected);
-    let thread = ProjectionThread::start(
+    let projector = Projector::new(
         life.projection.take().expect("started once"),
         &(Arc::new(life.data.journal()) as Arc<dyn Disk>),
         vec![followed],
         life.maker.source(),
         Box::new(move |_, up_to| *told.lock().expect("a lock") = up_to),
-    )
-    .expect("a thread");
+    );
+    let lag = Arc::new(Mutex::new(None));
+    let seen = Arc::clone(&lag);
+    let on_round = Box::new(move |lag| *seen.lock().expect("a lock") = Some(lag));
+    let thread = ProjectionThread::start(projector, on_round).expect("a thread");
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(*projected.lock().expect("a lock"), 0);
+    assert_eq!(*lag.lock().expect("a lock"), Some(Lag { records: 5, has_failed: true }));
     let missing: Vec<_> = (1..=4).map(|seq| (seq, record(seq))).collect();
     Projection::open(&life.data.database()).expect("opens").apply(1, &missing).expect("applies");
     drop(thread);
+    assert_eq!(*lag.lock().expect("a lock"), Some(Lag { records: 0, has_failed: false }));
     assert_eq!(*projected.lock().expect("a lock"), 9);
     check_sql(path, 9);
 }

@@ -11,7 +11,9 @@ mod error;
 mod events;
 mod headers;
 mod login;
+mod search;
 mod setup;
+mod times;
 
 use std::{
     collections::HashMap,
@@ -132,6 +134,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/conversations", get(conversations::list))
         .route("/api/v1/conversations/{id}", get(conversations::one))
         .route("/api/v1/conversations/{id}/events", get(events::list))
+        .route("/api/v1/search", get(search::search))
         .route("/api/v1/agents", get(agents::list).post(agents::add))
         .route("/api/v1/settings/identity", get(identity_settings))
         .route("/api/v1/openapi.json", get(documents::openapi))

@@ -89,6 +89,9 @@ struct Handles {
     jobs_refused: Counter,
     logins: [Counter; 3],
     journals_failed: Gauge,
+    projection_lag_records: Gauge,
+    projection_lag_seconds: Gauge,
+    projection_errors: Counter,
     resident_memory_bytes: Gauge,
 }
 
@@ -139,6 +142,21 @@ impl Metrics {
     /// Shards whose journal has failed: incremented once each.
     pub fn journals_failed(&self) -> &Gauge {
         &self.0.journals_failed
+    }
+
+    /// Durable records that SQL lacks.
+    pub fn projection_lag_records(&self) -> &Gauge {
+        &self.0.projection_lag_records
+    }
+
+    /// For how long SQL has lacked some.
+    pub fn projection_lag_seconds(&self) -> &Gauge {
+        &self.0.projection_lag_seconds
+    }
+
+    /// Rounds of the projection that failed.
+    pub fn projection_errors(&self) -> &Counter {
+        &self.0.projection_errors
     }
 
     /// Clients' messages by class and what became of them.
@@ -268,6 +286,9 @@ impl Handles {
             logins: ["accepted", "wrong", "throttled"]
                 .map(|outcome| counter!("ringdesk_logins_total", "outcome" => outcome)),
             journals_failed: at_zero(gauge!("ringdesk_journals_failed")),
+            projection_lag_records: at_zero(gauge!("ringdesk_projection_lag_records")),
+            projection_lag_seconds: at_zero(gauge!("ringdesk_projection_lag_seconds")),
+            projection_errors: counter!("ringdesk_projection_errors_total"),
             resident_memory_bytes: at_zero(gauge!("process_resident_memory_bytes")),
         };
         gauge!("ringdesk_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
@@ -299,6 +320,18 @@ fn describe() {
     describe_gauge!(
         "ringdesk_journals_failed",
         "Shards whose journal could not be written: they acknowledge nothing until the server is restarted."
+    );
+    describe_gauge!(
+        "ringdesk_projection_lag_records",
+        "Durable journal records that the database does not have yet."
+    );
+    describe_gauge!(
+        "ringdesk_projection_lag_seconds",
+        "For how long the database has lacked some durable record; 0 while it has them all."
+    );
+    describe_counter!(
+        "ringdesk_projection_errors_total",
+        "Rounds in which the database could not take what the journal has."
     );
     describe_gauge!("process_resident_memory_bytes", "Resident memory of the process in bytes.");
 }

@@ -90,6 +90,11 @@ impl Follower {
         self.stream
     }
 
+    /// Durable records that were not applied.
+    pub(super) fn lag_records(&self) -> u64 {
+        (self.published.number() + 1).saturating_sub(self.number)
+    }
+
     /// Applies one batch; nothing: all that is durable is in SQL.
     pub(super) fn advance(
         &mut self,

@@ -12,7 +12,9 @@ mod projection;
 mod read;
 mod rows;
 mod schema;
+mod search;
 mod settings;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -25,8 +27,10 @@ use crate::record::{ConversationRecord, EventRecord, Phase};
 
 pub use accounts::{Account, AccountRole, Accounts};
 pub use projection::Projection;
-pub use read::{Before, ConversationState, Reader};
+pub use read::{Before, ConversationState, Listed, Reader};
+pub use search::{Hit, SearchQuery};
 pub use settings::Settings;
+pub use words::{SnippetPart, Terms, said};
 
 /// How many of the newest client ids of a conversation are remembered.
 pub const KNOWN_IDS_MAX: usize = 512;

@@ -6,13 +6,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use store::{
     record::{ConversationRecord, EventRecord, Phase},
-    sql::{Before, ConversationState, Summary},
+    sql::{Before, ConversationState, Listed, Summary},
 };
 
 use super::{
     Api, ApiError,
     auth::Caller,
-    error::{Path, Query},
+    error::{Path, Query, wrong_query},
+    times::{Span, span},
 };
 use crate::identity::SITE_DEFAULT;
 
@@ -28,6 +29,9 @@ const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX && LIMIT_MAX < store::sql::ROWS
 pub(super) struct ListQuery {
     site: Option<String>,
     state: Option<String>,
+    visitor: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
     limit: Option<usize>,
     before: Option<String>,
 }
@@ -39,15 +43,18 @@ pub(super) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Value>, ApiError> {
     let site = query.site.unwrap_or_else(|| SITE_DEFAULT.to_owned());
-    if site.len() > NAME_BYTES_MAX {
-        return Err(wrong("site must have at most 128 bytes"));
+    for (field, value) in [("site", Some(&site)), ("visitor", query.visitor.as_ref())] {
+        if value.is_some_and(|value| value.len() > NAME_BYTES_MAX) {
+            return Err(wrong_query(&format!("{field} must have at most {NAME_BYTES_MAX} bytes")));
+        }
     }
+    let Span { from_ms, until_ms } = span(query.from.as_deref(), query.to.as_deref())?;
     let limit = within(query.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let before = query.before.as_deref().map_or(Some(Before::NEWEST), place);
-    let before = before.ok_or_else(|| wrong("before must be the text that the last page gave"))?;
+    let before = before.ok_or_else(|| wrong_query("before must be the text that the last page gave"))?;
     let state = query.state.unwrap_or_else(|| "all".to_owned());
     if !["all", "open", "waiting", "mine", "closed"].contains(&state.as_str()) {
-        return Err(wrong("state must be all, open, waiting, mine or closed"));
+        return Err(wrong_query("state must be all, open, waiting, mine or closed"));
     }
     let mut found = api
         .records
@@ -59,8 +66,10 @@ pub(super) async fn list(
                 "closed" => ConversationState::Closed,
                 _ => ConversationState::All,
             };
+            let visitor = query.visitor.as_deref();
             // One more than asked for tells whether there is another page.
-            reader.conversations(&site, state, before, limit + 1)
+            let limit = limit + 1;
+            reader.conversations(&Listed { site: &site, state, visitor, from_ms, until_ms, before, limit })
         })
         .await?;
     let more = found.len() > limit;
@@ -139,10 +148,6 @@ fn place(text: &str) -> Option<Before> {
 pub(super) fn within(given: Option<usize>, default: usize, max: usize) -> Result<usize, ApiError> {
     match given.unwrap_or(default) {
         rows if (1..=max).contains(&rows) => Ok(rows),
-        _ => Err(wrong(&format!("limit must be from 1 to {max}"))),
+        _ => Err(wrong_query(&format!("limit must be from 1 to {max}"))),
     }
-}
-
-fn wrong(text: &str) -> ApiError {
-    ApiError::new(http::StatusCode::BAD_REQUEST, "wrong_query", text)
 }

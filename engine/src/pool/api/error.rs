@@ -71,6 +71,11 @@ impl ApiError {
     }
 }
 
+/// 400: a value in the address cannot be.
+pub(super) fn wrong_query(text: &str) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "wrong_query", text)
+}
+
 impl From<StoreUnavailable> for ApiError {
     fn from(_: StoreUnavailable) -> Self {
         Self::unavailable("the database does not answer right now; try again in a moment")

@@ -363,6 +363,12 @@ async fn what_is_asked_wrongly_is_told_so() {
         ("/api/v1/conversations?state=lost", 400, "wrong_query"),
         ("/api/v1/conversations?limit=201", 400, "wrong_query"),
         ("/api/v1/conversations?before=yesterday", 400, "wrong_query"),
+        ("/api/v1/conversations?from=yesterday", 400, "wrong_query"),
+        ("/api/v1/search", 400, "wrong_query"),
+        ("/api/v1/search?q=%3F%21", 400, "wrong_query"),
+        ("/api/v1/search?q=a&to=2026-13-01", 400, "wrong_query"),
+        ("/api/v1/search?q=a&before=yesterday", 400, "wrong_query"),
+        ("/api/v1/search?q=a&limit=0", 400, "wrong_query"),
         ("/api/v1/nothing", 404, "not_found"),
         ("/nothing", 404, "not_found"),
         ("/api/v1/login", 405, "method_not_allowed"),
@@ -429,6 +435,42 @@ async fn conversations_are_listed_page_by_page() {
     }
     let (_, one) = desk.get("/api/v1/conversations/c1").await;
     assert_eq!((&one["id"], &one["seq"]), (&json!("c1"), &json!(3)));
+}
+
+#[tokio::test]
+async fn what_was_said_is_found_page_by_page() {
+    let desk = Desk::new();
+    let (status, page) = desk.get("/api/v1/search?q=text&limit=2").await;
+    assert_eq!(status, 200, "{page}");
+    let seqs = |page: &Value| -> Vec<u64> {
+        let hits = page["hits"].as_array().expect("a list");
+        hits.iter().map(|hit| hit["event"]["seq"].as_u64().expect("a number")).collect()
+    };
+    assert_eq!(seqs(&page), [3, 2]);
+    let hit = &page["hits"][0];
+    assert_eq!((&hit["visitor"], &hit["name"], &hit["vip"]), (&json!("u"), &json!("王"), &json!(true)));
+    assert_eq!(hit["event"]["conversation"], "c1");
+    assert_eq!(hit["snippet"], json!([{"text": "text", "match": true}, {"text": " 3"}]));
+    let next = page["next"].as_str().expect("there is more");
+    let (_, page) = desk.get(&format!("/api/v1/search?q=text&limit=2&before={next}")).await;
+    assert_eq!((seqs(&page), &page["next"]), (vec![1], &Value::Null));
+    for (query, expected) in [
+        ("q=TEXT%202", vec![2]),
+        ("q=nothing", vec![]),
+        ("q=text&visitor=u", vec![3, 2, 1]),
+        ("q=text&visitor=nobody", vec![]),
+        ("q=text&agent=a", vec![]),
+        ("q=text&conversation=c1", vec![3, 2, 1]),
+        ("q=text&site=other", vec![]),
+        ("q=text&from=2026-11-04", vec![3, 2, 1]),
+        ("q=text&to=2026-11-03", vec![]),
+        ("q=%22%29%20OR%20words%3A*", vec![]),
+    ] {
+        let (status, page) = desk.get(&format!("/api/v1/search?{query}")).await;
+        assert_eq!((status, seqs(&page)), (200, expected), "{query}: {page}");
+    }
+    let (status, _) = desk.call("GET /api/v1/search?q=text", None, None).await;
+    assert_eq!(status, 401);
 }
 
 #[tokio::test]

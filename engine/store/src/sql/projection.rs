@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
-use super::{SEQ_MAX, SqlError, WRITER_DURABILITY, open_memory, open_writer, rows};
+use super::{SEQ_MAX, SqlError, WRITER_DURABILITY, open_memory, open_writer, rows, search};
 use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record};
 
 /// Conversations whose key is remembered; the busy ones of some minutes.
@@ -205,7 +205,7 @@ fn insert_event(
             event.phase as u8,
         ])?;
     if inserted == 1 {
-        return Ok(());
+        return search::index(transaction, key, event);
     }
     let sql = format!("SELECT {} FROM events WHERE key = ?1", rows::EVENT_COLUMNS);
     let mut statement = transaction.prepare_cached(&sql)?;

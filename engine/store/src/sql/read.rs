@@ -41,6 +41,60 @@ impl Before {
     pub const NEWEST: Self = Self { last_at_ms: u64::MAX, key: u64::MAX };
 }
 
+/// Which conversations of a site, and which part of the list.
+#[derive(Clone, Copy, Debug)]
+pub struct Listed<'a> {
+    /// The shop.
+    pub site: &'a str,
+    /// Where they stand.
+    pub state: ConversationState<'a>,
+    /// Only those of this visitor.
+    pub visitor: Option<&'a str>,
+    /// Whose last event was at or after this, milliseconds since 1970.
+    pub from_ms: u64,
+    /// And before this.
+    pub until_ms: u64,
+    /// Where the page before ended.
+    pub before: Before,
+    /// At most so many, and [`ROWS_MAX`].
+    pub limit: usize,
+}
+
+impl<'a> Listed<'a> {
+    /// All of a site.
+    pub const fn all(site: &'a str, limit: usize) -> Self {
+        Self {
+            site,
+            state: ConversationState::All,
+            visitor: None,
+            from_ms: 0,
+            until_ms: u64::MAX,
+            before: Before::NEWEST,
+            limit,
+        }
+    }
+}
+
+/// The statement for a list, and the agent in it. Each is a range of one index, read from its end.
+pub(super) fn list_sql(listed: &Listed<'_>) -> (String, String) {
+    let (condition, agent) = match listed.state {
+        ConversationState::All => ("", ""),
+        ConversationState::Open => ("AND phase <> 6", ""),
+        ConversationState::Waiting => ("AND phase <> 6 AND phase = 3", ""),
+        ConversationState::Mine(agent) => ("AND phase <> 6 AND agent = ?5 AND agent <> ''", agent),
+        ConversationState::Closed => ("AND phase = 6", ""),
+    };
+    // Every statement has the same parameters, used or not.
+    let visitor = if listed.visitor.is_some() { "AND visitor = ?8" } else { "AND ?8 IS NULL" };
+    let sql = format!(
+        "SELECT {} FROM conversations WHERE site = ?1 {condition} {visitor} AND ?5 IS NOT NULL
+             AND last_at >= ?6 AND last_at < ?7 AND (last_at, key) < (?2, ?3)
+         ORDER BY last_at DESC, key DESC LIMIT ?4",
+        rows::CONVERSATION_COLUMNS
+    );
+    (sql, agent.to_owned())
+}
+
 /// Answers questions.
 #[derive(Debug)]
 pub struct Reader {
@@ -118,27 +172,21 @@ impl Reader {
         Ok(events)
     }
 
-    /// The conversations of a site, the one with the newest event first; at most `limit` and [`ROWS_MAX`].
-    pub fn conversations(
-        &self,
-        site: &str,
-        state: ConversationState<'_>,
-        before: Before,
-        limit: usize,
-    ) -> Result<Vec<Summary>, SqlError> {
-        // ?5 is the agent, or unused: every statement has the same parameters.
-        let (condition, agent) = match state {
-            ConversationState::All => ("?5 = ''", ""),
-            ConversationState::Open => ("phase <> 6 AND ?5 = ''", ""),
-            ConversationState::Waiting => ("phase <> 6 AND phase = 3 AND ?5 = ''", ""),
-            ConversationState::Mine(agent) => ("phase <> 6 AND agent = ?5 AND agent <> ''", agent),
-            ConversationState::Closed => ("phase = 6 AND ?5 = ''", ""),
-        };
-        let mut statement = self.conversations_where(&format!(
-            "{condition} AND site = ?1 AND (last_at, key) < (?2, ?3) ORDER BY last_at DESC, key DESC LIMIT ?4"
-        ))?;
-        let (at, key) = (rows::signed(before.last_at_ms), rows::signed(before.key));
-        let mut found = statement.query(params![site, at, key, limit.min(ROWS_MAX) as i64, agent])?;
+    /// The conversations of a site, the one with the newest event first.
+    pub fn conversations(&self, listed: &Listed<'_>) -> Result<Vec<Summary>, SqlError> {
+        let (sql, agent) = list_sql(listed);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let (at, key) = (rows::signed(listed.before.last_at_ms), rows::signed(listed.before.key));
+        let mut found = statement.query(params![
+            listed.site,
+            at,
+            key,
+            listed.limit.min(ROWS_MAX) as i64,
+            agent,
+            rows::signed(listed.from_ms),
+            rows::signed(listed.until_ms),
+            listed.visitor,
+        ])?;
         let mut summaries = Vec::new();
         while let Some(row) = found.next()? {
             summaries.push(self.summary(rows::conversation(row)?)?);
@@ -146,21 +194,8 @@ impl Reader {
         Ok(summaries)
     }
 
-    /// The conversations of a visitor, the newest first; at most `limit` and [`ROWS_MAX`].
-    pub fn conversations_of(
-        &self,
-        site: &str,
-        visitor: &str,
-        limit: usize,
-    ) -> Result<Vec<Summary>, SqlError> {
-        let mut statement =
-            self.conversations_where("site = ?1 AND visitor = ?2 ORDER BY last_at DESC, key DESC LIMIT ?3")?;
-        let mut found = statement.query(params![site, visitor, limit.min(ROWS_MAX) as i64])?;
-        let mut summaries = Vec::new();
-        while let Some(row) = found.next()? {
-            summaries.push(self.summary(rows::conversation(row)?)?);
-        }
-        Ok(summaries)
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     fn conversations_where(&self, rest: &str) -> Result<CachedStatement<'_>, SqlError> {

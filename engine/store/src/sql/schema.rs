@@ -3,12 +3,37 @@
 //! An event's key is its conversation's key, shifted, plus its number: a conversation's events lie side by
 //! side, and a page of history is a few reads.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::SqlError;
+use super::{SqlError, search};
 
 /// Step `n` brings a file from version `n` to `n + 1`. A step that was ever released is never changed.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[Step] =
+    &[Step { sql: VERSION_1, fill: None }, Step { sql: VERSION_2, fill: Some(search::index_all) }];
+
+/// One step: tables, and what has to be put into them that is not SQL's to make.
+struct Step {
+    sql: &'static str,
+    fill: Option<Fill>,
+}
+
+/// Returns how many rows it put in.
+type Fill = fn(&Transaction<'_>) -> Result<u64, SqlError>;
+
+/// Full-text search, and lists by visitor and time.
+const VERSION_2: &str = "
+    CREATE TABLE said (
+        id INTEGER PRIMARY KEY,
+        event INTEGER NOT NULL
+    ) STRICT;
+    CREATE VIRTUAL TABLE said_words USING fts5(
+        words, content = '', tokenize = 'unicode61 remove_diacritics 2'
+    );
+    DROP INDEX conversations_by_visitor;
+    CREATE INDEX conversations_by_visitor ON conversations (site, visitor, last_at);
+";
+
+const VERSION_1: &str = "
     CREATE TABLE conversations (
         key INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
@@ -58,9 +83,10 @@ const MIGRATIONS: &[&str] = &["
         key TEXT PRIMARY KEY,
         value TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
-"];
+";
 
-/// Brings the file to this program's version, each step in a transaction of its own.
+/// Brings the file to this program's version, each step in a transaction of its own: a step that is interrupted has
+/// not happened, and is done again at the next start.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
     let known = MIGRATIONS.len() as i64;
     loop {
@@ -71,8 +97,104 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), SqlError> {
             return Err(SqlError::Newer { found, known });
         }
         let Some(step) = MIGRATIONS.get(found as usize) else { return Ok(()) };
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step.sql)?;
+        if let Some(fill) = step.fill {
+            let is_old = found > 0
+                && transaction.query_row("SELECT EXISTS (SELECT 1 FROM events)", [], |row| row.get(0))?;
+            if is_old {
+                tracing::info!(
+                    from = found,
+                    to = found + 1,
+                    "the database is brought to a newer version; this happens once"
+                );
+            }
+            let rows = fill(&transaction)?;
+            if is_old {
+                tracing::info!(rows, "the database has the newer version");
+            }
+        }
         transaction.pragma_update(None, "user_version", found + 1)?;
         transaction.commit()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that SQLite knows of a file's shape.
+    fn shape(connection: &Connection) -> Vec<String> {
+        let mut statement = connection
+            .prepare(
+                "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_schema ORDER BY name",
+            )
+            .expect("reads");
+        statement.query_map([], |row| row.get(0)).expect("reads").collect::<Result<_, _>>().expect("reads")
+    }
+
+    /// A file of each older version, with one conversation in it, as that version wrote it.
+    fn old(version: usize) -> Connection {
+        let connection = Connection::open_in_memory().expect("memory suffices");
+        for step in &MIGRATIONS[..version] {
+            connection.execute_batch(step.sql).expect("as it was released");
+        }
+        connection.execute_batch(OLD_DATA).expect("as it was written");
+        connection.pragma_update(None, "user_version", version as i64).expect("writes");
+        connection
+    }
+
+    const OLD_DATA: &str = r#"
+        INSERT INTO conversations VALUES
+            (1, 'c', 'default', 'v', '小明', 1, '', 500, 3, 4, 'li', 0, 1000, 3000, NULL, 3);
+        INSERT INTO events VALUES
+            (16777217, 1000, 1, 1, 'v', '小明', 'm1', '{"kind":"text","text":"我要退款"}', '', 3),
+            (16777218, 2000, 2, 3, '', '', '', '{"agent":"li"}', 'li', 5),
+            (16777219, 3000, 1, 2, 'li', '李', 'a1', '{"kind":"text","text":"Your refund is on its way"}', 'li', 4);
+        INSERT INTO progress VALUES (0, 4);
+        INSERT INTO accounts VALUES ('li', 1, 'hash', 1, 0);
+        INSERT INTO settings VALUES ('key', 'value');
+    "#;
+
+    #[test]
+    fn every_older_version_becomes_the_newest_in_one_step_and_keeps_what_it_had() {
+        let mut new = Connection::open_in_memory().expect("memory suffices");
+        migrate(&mut new).expect("a new file");
+        for version in 1..MIGRATIONS.len() {
+            let mut connection = old(version);
+            migrate(&mut connection).expect("migrates");
+            assert_eq!(shape(&connection), shape(&new), "from {version}");
+            let found = |words: &str| -> Vec<i64> {
+                let sql = "SELECT event FROM said_words JOIN said ON id = said_words.rowid WHERE said_words MATCH ?1";
+                let mut statement = connection.prepare(sql).expect("reads");
+                statement
+                    .query_map([words], |row| row.get(0))
+                    .expect("reads")
+                    .collect::<Result<_, _>>()
+                    .expect("reads")
+            };
+            assert_eq!(found("\" 退 款 \""), [16777217]);
+            assert_eq!(found("REFUND"), [16777219]);
+            for (table, rows) in
+                [("conversations", 1), ("events", 3), ("progress", 1), ("accounts", 1), ("settings", 1)]
+            {
+                let count: i64 = connection
+                    .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))
+                    .expect("reads");
+                assert_eq!(count, rows, "{table}");
+            }
+            let verdict: String =
+                connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).expect("reads");
+            assert_eq!(verdict, "ok");
+            migrate(&mut connection).expect("once more, to no effect");
+        }
+    }
+
+    #[test]
+    fn a_newer_file_is_refused_and_not_touched() {
+        let mut connection = Connection::open_in_memory().expect("memory suffices");
+        connection.pragma_update(None, "user_version", 99).expect("writes");
+        let error = migrate(&mut connection).expect_err("is newer");
+        assert!(matches!(error, SqlError::Newer { found: 99, .. }), "{error}");
+        assert!(shape(&connection).is_empty());
     }
 }

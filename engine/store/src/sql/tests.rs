@@ -109,7 +109,7 @@ fn check_story(reader: &Reader) {
     assert_eq!(reader.events("a", u64::MAX, 1, usize::MAX).expect("reads"), []);
 
     let list = |state| -> Vec<String> {
-        let found = reader.conversations("default", state, Before::NEWEST, 10).expect("reads");
+        let found = reader.conversations(&Listed { state, ..Listed::all("default", 10) }).expect("reads");
         found.into_iter().map(|summary| summary.record.conversation).collect()
     };
     assert_eq!(list(ConversationState::All), ["c", "a", "b"]);
@@ -118,13 +118,21 @@ fn check_story(reader: &Reader) {
     assert_eq!(list(ConversationState::Mine("li")), ["a"]);
     assert_eq!(list(ConversationState::Mine("")), [""; 0]);
     assert_eq!(list(ConversationState::Closed), ["c"]);
-    assert_eq!(reader.conversations("other", ConversationState::All, Before::NEWEST, 10).expect("reads"), []);
-    assert_eq!(reader.conversations_of("default", "visitor of b", 10).expect("reads").len(), 1);
+    assert_eq!(reader.conversations(&Listed::all("other", 10)).expect("reads"), []);
+    assert_eq!(
+        reader
+            .conversations(&Listed { visitor: Some("visitor of b"), ..Listed::all("default", 10) })
+            .expect("reads")
+            .len(),
+        1
+    );
 
-    let first = reader.conversations("default", ConversationState::All, Before::NEWEST, 1).expect("reads");
+    let first = reader.conversations(&Listed::all("default", 1)).expect("reads");
     assert_eq!((first[0].opened_at_ms, first[0].closed_at_ms, first[0].rated), (700, Some(2000), true));
     assert_eq!(first[0].last_message.as_ref().expect("something was said").seq, 1);
-    let rest = reader.conversations("default", ConversationState::All, first[0].before, 10).expect("reads");
+    let rest = reader
+        .conversations(&Listed { before: first[0].before, ..Listed::all("default", 10) })
+        .expect("reads");
     assert_eq!(rest.len(), 2);
 }
 
@@ -160,7 +168,10 @@ fn streams_applied_in_the_wrong_order_do_not_bring_back_the_past() {
     projection.apply(1, &numbered(1, newer)).expect("applies");
     projection.apply(0, &numbered(1, older)).expect("applies");
     let reader = Reader::open(&database.path).expect("opens");
-    let summary = reader.conversations_of("default", "visitor of a", 1).expect("reads").remove(0);
+    let summary = reader
+        .conversations(&Listed { visitor: Some("visitor of a"), ..Listed::all("default", 1) })
+        .expect("reads")
+        .remove(0);
     assert_eq!((summary.seq, summary.phase, summary.record.at_ms), (2, Phase::Closed, 900));
     assert_eq!((summary.closed_at_ms, summary.last_message.map(|event| event.seq)), (Some(2000), Some(1)));
 }
@@ -220,4 +231,118 @@ fn a_setting_is_what_was_set_last() {
     assert_eq!(settings.set_once("secret", "b").expect("writes"), "a");
     settings.set("secret", "c").expect("writes");
     assert_eq!(settings.value("secret").expect("reads").as_deref(), Some("c"));
+}
+
+fn said(id: &str, seq: u64, kind: EventKind, words: &str) -> Record {
+    let Record::Event(event) = event(id, seq, kind, Phase::Answered, "li") else {
+        unreachable!("made as one")
+    };
+    let content = format!("{{\"kind\":\"text\",\"text\":\"{words}\"}}");
+    Record::Event(EventRecord { content, role: Role::Agent, from_id: "li".into(), ..event })
+}
+
+fn talks() -> Vec<(u64, Record)> {
+    numbered(
+        1,
+        vec![
+            conversation("a", 1),
+            said("a", 1, EventKind::Message, "你好，我想退款"),
+            said("a", 2, EventKind::Message, "Please refund my order A-17"),
+            conversation("b", 2),
+            said("b", 1, EventKind::Message, "退货和退款有什么区别？"),
+            said("a", 3, EventKind::Note, "third refund this week"),
+            said("b", 2, EventKind::Message, "Café au lait, tax REFUNDED; 款退"),
+            event("b", 3, EventKind::Assigned, Phase::Answered, "li"),
+        ],
+    )
+}
+
+fn search_for(query: &str) -> SearchQuery {
+    SearchQuery {
+        terms: Terms::parse(query).expect("something to search for"),
+        site: "default".into(),
+        from_ms: 0,
+        until_ms: u64::MAX,
+        visitor: None,
+        agent: None,
+        conversation: None,
+        before: u64::MAX,
+        limit: 10,
+    }
+}
+
+#[test]
+fn what_was_said_is_found_in_chinese_and_english_the_newest_first() {
+    let database = database();
+    let mut projection = Projection::open(&database.path).expect("opens");
+    projection.apply(0, &talks()).expect("applies");
+    projection.apply(0, &talks()).expect("applies twice, to no effect");
+    let reader = Reader::open(&database.path).expect("opens");
+    let found = |query: SearchQuery| -> Vec<String> {
+        let hits = reader.search(&query).expect("answers");
+        hits.iter().map(|hit| format!("{} {}", hit.event.conversation, hit.event.seq)).collect()
+    };
+    for (query, expected) in [
+        ("退款", vec!["b 1", "a 1"]),
+        ("退", vec!["b 2", "b 1", "a 1"]),
+        ("退货 区别", vec!["b 1"]),
+        ("款退", vec!["b 2"]),
+        ("refund", vec!["b 2", "a 3", "a 2"]),
+        ("refund my", vec!["a 2"]),
+        ("cafe", vec!["b 2"]),
+        ("Ａ－１７", vec!["a 2"]),
+        ("nothing of the kind", vec![]),
+        ("\") OR words:*", vec![]),
+        ("退款\0", vec!["b 1", "a 1"]),
+    ] {
+        assert_eq!(found(search_for(query)), expected, "{query}");
+    }
+    let refund = || search_for("refund");
+    assert_eq!(found(SearchQuery { limit: 1, ..refund() }), ["b 2"]);
+    let first = reader.search(&SearchQuery { limit: 1, ..refund() }).expect("answers").remove(0);
+    assert_eq!((first.visitor.as_str(), first.name.as_str(), first.vip), ("visitor of b", "小明", true));
+    assert_eq!(found(SearchQuery { before: first.place, ..refund() }), ["a 3", "a 2"]);
+    assert_eq!(found(SearchQuery { site: "other".into(), ..refund() }), [] as [&str; 0]);
+    assert_eq!(found(SearchQuery { from_ms: 3_000, ..refund() }), ["a 3"]);
+    assert_eq!(found(SearchQuery { until_ms: 3_000, ..refund() }), ["b 2", "a 2"]);
+    assert_eq!(found(SearchQuery { visitor: Some("visitor of a".into()), ..refund() }), ["a 3", "a 2"]);
+    assert_eq!(found(SearchQuery { agent: Some("li".into()), ..refund() }).len(), 3);
+    assert_eq!(found(SearchQuery { agent: Some("wang".into()), ..refund() }), [] as [&str; 0]);
+    assert_eq!(found(SearchQuery { conversation: Some("b".into()), ..refund() }), ["b 2"]);
+}
+
+#[test]
+fn no_question_of_the_api_reads_a_whole_table() {
+    let database = database();
+    drop(Projection::open(&database.path).expect("opens"));
+    let reader = Reader::open(&database.path).expect("opens");
+    let plan = |sql: &str, parameters: usize| -> Vec<String> {
+        let mut statement =
+            reader.connection().prepare(&format!("EXPLAIN QUERY PLAN {sql}")).expect("is SQL");
+        let nothing = vec![rusqlite::types::Value::Null; parameters];
+        let rows = statement.query_map(rusqlite::params_from_iter(nothing), |row| row.get(3)).expect("reads");
+        rows.collect::<Result<_, _>>().expect("reads")
+    };
+    let states = [
+        ConversationState::All,
+        ConversationState::Open,
+        ConversationState::Waiting,
+        ConversationState::Mine("li"),
+        ConversationState::Closed,
+    ];
+    for state in states {
+        for visitor in [None, Some("v")] {
+            let (sql, _) = super::read::list_sql(&Listed { state, visitor, ..Listed::all("default", 10) });
+            for step in plan(&sql, 8) {
+                assert!(!step.contains("SCAN"), "{state:?} {visitor:?}: {step}");
+                assert!(!step.contains("TEMP B-TREE"), "{state:?} {visitor:?}: {step}");
+            }
+        }
+    }
+    let steps = plan(super::search::SEARCH, 9);
+    let scans: Vec<_> = steps.iter().filter(|step| step.contains("SCAN")).collect();
+    // The index itself is a virtual table, which SQLite calls scanned: by the words, from the newest on.
+    assert_eq!(scans.len(), 1, "{steps:?}");
+    assert!(scans[0].contains("said_words VIRTUAL TABLE"), "{steps:?}");
+    assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
 }
