@@ -1,6 +1,8 @@
 //! Journal, recovery and projection together, on a real disk and a real reactor. A crash is a drop: nothing
 //! that the disk was not told to keep is kept in memory.
 
+mod damage;
+
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
