@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use sha2::{Digest, Sha256};
 
 use super::{
-    Flaw, Progress, SEQ_BITS, SEQ_MAX, SqlError, check, content,
+    BUSY, Flaw, Progress, SEQ_BITS, SEQ_MAX, SqlError, check, content,
     projection::{self, Change, Projection},
     repair,
     rows::{self, ConversationRow},
@@ -408,4 +408,13 @@ fn add_other_tables(connection: &mut Connection, old: &Old, read: &mut OldRead) 
         transaction.commit()?;
     }
     Ok(())
+}
+
+/// Brings all of a database into its one file, and changes nothing else. False: somebody else has it open.
+pub fn settle(path: &Path) -> Result<bool, SqlError> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY)?;
+    let is_busy: bool = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    connection.close().map_err(|(_, error)| SqlError::Machine(error))?;
+    Ok(!is_busy)
 }

@@ -188,3 +188,9 @@ fn note(conversation: &str) -> EventRecord {
         phase: Phase::WaitingUserInput,
     }
 }
+
+/// Runs SQL as a person at a shell would, past all that this program knows. For tests of damage.
+#[doc(hidden)]
+pub fn change_by_hand(path: &Path, sql: &str) -> Result<(), SqlError> {
+    Ok(Connection::open(path)?.execute_batch(sql)?)
+}
