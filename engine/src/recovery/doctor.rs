@@ -25,6 +25,9 @@ use crate::{
 /// Where the first record of a segment ends at the latest.
 const HEAD_BYTES: usize = BLOCK_BYTES + RECORD_BYTES_MAX;
 
+/// So often it looks at a journal in which each look shows other damage.
+const LOOKS_MAX: usize = 4;
+
 /// What a damaged segment's name begins with after it was put aside.
 pub(crate) const EVIDENCE: &str = "damaged-";
 
@@ -104,7 +107,26 @@ pub fn doctor(data_directory: &Path) -> io::Result<Report> {
 }
 
 /// Examines a journal's directory, and says how many segments of how many it has read.
+///
+/// A server may end a segment and begin the next one between two reads, which looks like records that are
+/// missing. So damage counts when a second look shows the same.
 pub(crate) fn examine(journal: &Path, progress: &mut dyn FnMut(u64, u64)) -> io::Result<Report> {
+    let mut report = look(journal, progress)?;
+    for _ in 1..LOOKS_MAX {
+        if !report.is_damaged() {
+            break;
+        }
+        let again = look(journal, progress)?;
+        let is_same = again.places() == report.places();
+        report = again;
+        if is_same {
+            break;
+        }
+    }
+    Ok(report)
+}
+
+fn look(journal: &Path, progress: &mut dyn FnMut(u64, u64)) -> io::Result<Report> {
     let mut report = Report::default();
     let mut names = Vec::new();
     for entry in fs::read_dir(journal)? {
@@ -351,6 +373,12 @@ impl Report {
             };
             Some((segment, damage, !is_passed))
         })
+    }
+
+    /// Where the damage is.
+    fn places(&self) -> Vec<(&Path, usize, DamageKind)> {
+        let damaged = self.segments.iter().filter_map(|segment| Some((segment, segment.damage.as_ref()?)));
+        damaged.map(|(segment, damage)| (segment.path.as_path(), damage.offset, damage.kind)).collect()
     }
 
     /// Streams whose first record that SQL needs is not there: what SQL needs, and what comes instead.

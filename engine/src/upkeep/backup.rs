@@ -3,7 +3,8 @@
 //!
 //! The order makes it so. What was acknowledged is in a segment or, if that was recycled, in SQL. So the
 //! segments are copied first, then the database: a segment that goes away under the copy is in the database
-//! by then. At last the copies are applied to the copied database by the same code that a start uses, and
+//! by then. Of a stream's segments the newest is copied first: if it has a record, the one before it is
+//! complete, and so is the copy that is made of that one next. At last the copies are applied to the copied database by the same code that a start uses, and
 //! thrown away: the backup is one file and the secrets. The server is asked nothing and waits for nothing.
 
 use std::{
@@ -101,7 +102,7 @@ fn copy_segments(from: &Path, to: &Path, watch: &Watch) -> Result<(), UpkeepErro
     Ok(())
 }
 
-/// In the order of their numbers, so that one that goes away takes only those before it along.
+/// The newest first.
 fn segment_names(journal: &Path) -> io::Result<Vec<SegmentName>> {
     let entries = match fs::read_dir(journal) {
         // Accounts may be made before the first start.
@@ -115,6 +116,7 @@ fn segment_names(journal: &Path) -> io::Result<Vec<SegmentName>> {
         names.extend(name.filter(|name| matches!(name, SegmentName::Segment { .. })));
     }
     names.sort();
+    names.reverse();
     Ok(names)
 }
 

@@ -30,6 +30,8 @@ use crate::{
 
 /// Less space than this is told: some segments, and what SQLite needs.
 const FREE_BYTES_MIN: u64 = 1 << 30;
+/// So many records the database may be behind a running server before that is told.
+const BEHIND_RECORDS_MAX: u64 = 20_000;
 /// Flaws of one kind that are kept as examples.
 const FLAWS_MAX: usize = 100;
 
@@ -194,7 +196,9 @@ impl Examined {
         for stream in self.journal.streams() {
             let progress = self.progress.get(&stream).copied().unwrap_or(0);
             let behind = self.journal.last_number(stream).saturating_sub(progress);
-            if behind > 0 && self.database.is_some() {
+            // Beside a running server it always is.
+            let behind_max = if self.is_in_use { BEHIND_RECORDS_MAX } else { 0 };
+            if behind > behind_max && self.database.is_some() {
                 found.push(finding::behind(stream, behind, self.is_in_use));
             }
         }

@@ -38,11 +38,12 @@ pub struct Finding {
     pub what: String,
     /// What it means for messages.
     pub means: String,
-    /// What to type next; may be empty.
+    /// What to do next, a step a line; may be empty.
     pub next: String,
 }
 
 const STOP: &str = "systemctl stop ringdesk";
+const START: &str = "systemctl start ringdesk";
 
 fn finding(
     level: Level,
@@ -54,8 +55,13 @@ fn finding(
     Finding { level, key, what: what.into(), means: means.into(), next: next.into() }
 }
 
+/// What needs the server stopped.
+fn stopped(command: &str) -> String {
+    format!("{STOP}\n{command}\n{START}")
+}
+
 fn doctor(data: &Path, flag: &str) -> String {
-    format!("{STOP}; ringdesk doctor --data {} {flag}; systemctl start ringdesk", data.display())
+    stopped(&format!("ringdesk doctor --data {} {flag}", data.display()))
 }
 
 fn rebuild(data: &Path) -> String {
@@ -69,7 +75,7 @@ pub(super) fn folder_unreadable(path: &Path, error: &io::Error) -> Finding {
         "folder.unreadable",
         format!("{} cannot be read: {error}.", path.display()),
         "The server cannot use it either, if it runs as the same user as this.",
-        format!("ls -ld {0}; run this as the user who runs the server, or check the disk", path.display()),
+        format!("ls -ld {0}\nrun this as the user who runs the server, or check the disk", path.display()),
     )
 }
 
@@ -91,7 +97,7 @@ pub(super) fn journal_unreadable(path: &Path, error: &io::Error) -> Finding {
         "journal.unreadable",
         format!("{} cannot be read: {error}.", path.display()),
         "What is not in the database yet cannot be checked.",
-        "check the disk (dmesg | tail) and the owner of the folder",
+        "dmesg | tail\ncheck the disk and the owner of the folder",
     )
 }
 
@@ -141,16 +147,21 @@ pub(super) fn damaged(segment: &SegmentReport, damage: &Damage, progress: u64) -
             damage.salvaged
         )
     };
+    let cut = stopped(&super::cut::command(&segment.path, offset));
+    let next = if lost.is_empty() {
+        format!("{cut}\n(nothing is lost by it, and the file is kept)")
+    } else {
+        format!(
+            "if there is an intact copy of this file, put it back and start; else\n{cut}\n(it keeps the file, and \
+             puts a note where a message is lost)"
+        )
+    };
     finding(
         Level::Damage,
         "journal.damaged",
         format!("{file} is damaged at offset {offset}; {how}."),
         means,
-        format!(
-            "if there is an intact copy of this file, put it back. Else: {STOP}; {}; systemctl start ringdesk. \
-             It keeps the file as evidence, and puts a note where a message is lost",
-            super::cut::command(&segment.path, offset)
-        ),
+        next,
     )
 }
 
@@ -170,7 +181,7 @@ pub(super) fn damaged_behind(segment: &SegmentReport, damage: &Damage) -> Findin
         format!("{} is damaged at offset {}.", segment.path.display(), damage.offset),
         "Nothing is lost: the database has all of its records, and the file is to be used again. But a disk \
          that flips bits will do it again.",
-        "check the disk: dmesg | tail; smartctl -a DEVICE; and take a backup: ringdesk backup DIR",
+        "dmesg | tail\nsmartctl -a DEVICE\nringdesk backup DIR",
     )
 }
 
@@ -248,8 +259,9 @@ pub(super) fn database_absent(path: &Path, has_journal: bool, data: &Path) -> Fi
         format!("{} is not there, and the journal is.", path.display()),
         "Accounts, settings and all that is older than the journal are missing.",
         format!(
-            "find the file; else restore the newest backup; else make what the journal has into a new one: {} --accept-loss",
-            doctor(data, "--rebuild").split("; systemctl start").next().unwrap_or_default()
+            "find the file and put it back; else restore the newest backup; else make what the journal has into a \
+             new one:\n{}",
+            doctor(data, "--rebuild --accept-loss")
         ),
     )
 }
@@ -448,6 +460,6 @@ pub(super) fn disk_low(free_bytes: u64) -> Finding {
         "disk.low",
         format!("The disk has {} left.", human_bytes(free_bytes)),
         "When it is full, new messages are refused (journal_full); those acknowledged stay.",
-        "free some space, or move the data folder to a larger disk: du -xsh /var/* | sort -h | tail",
+        "du -xsh /var/* | sort -h | tail\nfree some space, or move the data folder to a larger disk",
     )
 }

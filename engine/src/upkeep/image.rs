@@ -16,37 +16,26 @@ use crate::journal::{BlockBuffer, open_direct, read_full};
 const PART_BYTES: usize = GROUP_BYTES_MAX;
 /// A longer file is none of ours.
 const FILE_BYTES_MAX: u64 = 4 * SEGMENT_BYTES as u64;
-/// So often damage must be seen in the same place before it is believed.
-const LOOKS: usize = 3;
 
 const _: () = assert!(PART_BYTES.is_multiple_of(BLOCK_BYTES));
 
 /// Reads a whole segment. Nothing: there is no file of that name any more, or it is another segment's by
 /// now; then all its records are in SQL.
-///
-/// A group is written when the one before it is durable. So the file is read from its end to its beginning:
-/// if a group is in the image, those before it are. Inside of one part even that may fail; damage that is
-/// not there at a second look was none.
 pub(crate) fn read_image(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let mut seen = None;
-    for _ in 0..LOOKS {
-        let Some(image) = read_once(path)? else { return Ok(None) };
-        let damage = damage(&image);
-        if damage.is_none() || damage == seen {
-            return Ok(Some(image));
-        }
-        seen = damage;
-    }
-    read_once(path)
-}
-
-fn read_once(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let Some(file) = there(open_direct(OpenOptions::new().read(true), path))? else { return Ok(None) };
     let about = file.metadata()?;
     if about.len() > FILE_BYTES_MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "it is far longer than a segment"));
     }
-    let image = read_backwards(&file, about.len() as usize)?;
+    let mut image = vec![0; about.len() as usize];
+    let end = image.len();
+    read_range(&file, &mut image, 0, end)?;
+    while let Some((from, to)) = damage(&image) {
+        if !read_range(&file, &mut image, from, to)? {
+            // It is there at a second look: it is no group that was written meanwhile.
+            break;
+        }
+    }
     // The file may have been given to another segment meanwhile: then its name or its header is another one.
     let mut block = BlockBuffer::new(BLOCK_BYTES);
     let read = read_full(&file, block.bytes(), 0)?;
@@ -64,24 +53,31 @@ fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn read_backwards(file: &File, file_bytes: usize) -> io::Result<Vec<u8>> {
-    let mut image = vec![0; file_bytes];
-    let mut part = BlockBuffer::new(PART_BYTES);
-    for at in (0..file_bytes).step_by(PART_BYTES).rev() {
-        let read = read_full(file, part.bytes(), at as u64)?.min(file_bytes - at);
-        image[at..at + read].copy_from_slice(&part.bytes()[..read]);
-    }
-    Ok(image)
-}
-
-fn damage(image: &[u8]) -> Option<usize> {
-    let mut reader = match Reader::new(image, None, None) {
-        Ok(reader) => reader,
-        Err(_) => return Some(0),
-    };
+/// What looks damaged: whole blocks, up to the intact group behind. That group was written when all before it
+/// was durable. So a second look sees what is there for good, and each look brings the end further.
+fn damage(image: &[u8]) -> Option<(usize, usize)> {
+    let mut reader = Reader::new(image, None, None).ok()?;
     reader.by_ref().for_each(drop);
     match reader.stop() {
-        Some(Stop::Damaged { offset, .. }) => Some(offset),
+        Some(Stop::Damaged { offset, valid_at }) => {
+            // The group that was expected may itself be what is there now.
+            Some((offset / BLOCK_BYTES * BLOCK_BYTES, valid_at.max(offset + 1).next_multiple_of(BLOCK_BYTES)))
+        }
         None | Some(Stop::End | Stop::Torn { .. } | Stop::Unknown { .. }) => None,
     }
+}
+
+/// Reads so much of the file into the image, and says whether that changed it.
+fn read_range(file: &File, image: &mut [u8], from: usize, to: usize) -> io::Result<bool> {
+    let mut part = BlockBuffer::new(PART_BYTES);
+    let mut is_changed = false;
+    for at in (from..to.min(image.len())).step_by(PART_BYTES) {
+        let wanted = (to.min(image.len()) - at).min(PART_BYTES);
+        // Whole blocks, as reading around the cache demands.
+        let buffer = &mut part.bytes()[..wanted.next_multiple_of(BLOCK_BYTES)];
+        let read = read_full(file, buffer, at as u64)?.min(wanted);
+        is_changed |= image[at..at + read] != buffer[..read];
+        image[at..at + read].copy_from_slice(&buffer[..read]);
+    }
+    Ok(is_changed)
 }

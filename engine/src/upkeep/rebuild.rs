@@ -23,8 +23,6 @@ pub(super) const UNFINISHED: &str = "ringdesk.db.rebuilding";
 pub const KEPT: &str = "ringdesk.db.before-rebuild-";
 /// Records written in one transaction.
 const BATCH_RECORDS: usize = 20_000;
-/// Stretches that are named; all are counted.
-const STRETCHES_MAX: usize = 5;
 
 /// What the new database would lack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,9 +41,13 @@ pub struct Loss {
 
 impl Loss {
     fn is_none(&self) -> bool {
-        // What cannot be read of conversations and events counts if it is missing in the end.
-        let is_other = |what: &String| !what.starts_with("conversations:") && !what.starts_with("events:");
-        self.events == 0 && self.orphans == 0 && self.records == 0 && !self.unreadable.iter().any(is_other)
+        self.events == 0 && self.orphans == 0 && self.records == 0 && self.others().is_empty()
+    }
+
+    /// Of conversations and events, what is missing in the end is counted.
+    fn others(&self) -> Vec<&str> {
+        let is_counted = |what: &str| what.starts_with("conversations:") || what.starts_with("events:");
+        self.unreadable.iter().map(String::as_str).filter(|what| !is_counted(what)).collect()
     }
 }
 
@@ -61,11 +63,9 @@ impl fmt::Display for Loss {
         if self.records > 0 {
             parts.push(format!("{} records that no journal file has any more", self.records));
         }
-        if !self.unreadable.is_empty() {
-            let named = self.unreadable.iter().take(STRETCHES_MAX).cloned().collect::<Vec<_>>().join("; ");
-            let more = self.unreadable.len().saturating_sub(STRETCHES_MAX);
-            let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-            parts.push(format!("what cannot be read ({named}{more})"));
+        let others = self.others();
+        if !others.is_empty() {
+            parts.push(format!("what cannot be read ({})", others.join("; ")));
         }
         to.write_str(&parts.join(", "))
     }

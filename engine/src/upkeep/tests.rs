@@ -569,7 +569,7 @@ fn the_servers_own_words_name_the_command_that_helps() {
     let finding = examined.findings.iter().find(|finding| finding.key == "journal.damaged").expect("found");
     for text in [error, finding.next.clone()] {
         let command = text.split("ringdesk doctor").nth(1).unwrap_or_else(|| panic!("{text}"));
-        let command = command.split(';').next().expect("a beginning").trim();
+        let command = command.lines().next().expect("a beginning").trim();
         let words = ["ringdesk", "doctor"].into_iter().chain(command.split(' '));
         let Ok(Command::Doctor { data, doctor }) = cli::parse(words, |_| None) else { panic!("{text}") };
         let DoctorAction::CutDamaged { file, offset } = doctor.action else { panic!("{text}") };

@@ -73,8 +73,8 @@ fn report(data: &Path, examined: &Examined, did: &[String], segments: bool) -> S
     let worst = examined.findings.iter().map(|finding| finding.level).max();
     text += match worst {
         Some(Level::Damage) => "\nDAMAGED.\n",
-        Some(Level::Warning) => "\nHealthy, with warnings: everything acknowledged is there.\n",
-        Some(Level::Notice) | None => "\nHealthy: everything acknowledged is there.\n",
+        Some(Level::Warning) => "\nHealthy, but see the warnings.\n",
+        Some(Level::Notice) | None => "\nHealthy: nothing is wrong.\n",
     };
     text
 }
@@ -109,8 +109,8 @@ fn told(number: usize, finding: &Finding) -> String {
         Level::Notice => "notice",
     };
     let mut text = format!("\n{number}. {level} [{}] {}\n   {}\n", finding.key, finding.what, finding.means);
-    if !finding.next.is_empty() {
-        text += &format!("   Next: {}\n", finding.next);
+    for (index, step) in finding.next.lines().enumerate() {
+        text += &format!("   {} {step}\n", if index == 0 { "Next:" } else { "     " });
     }
     text
 }
