@@ -3,6 +3,7 @@
 //! Exit codes are decided here and nowhere else: 0 done, 1 failed, 2 not understood.
 
 mod commands;
+mod upkeep;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -14,6 +15,7 @@ use crate::{
     identity::{AgentRole, Class, SITE_DEFAULT},
 };
 use codec::message::NAME_BYTES_MAX;
+pub use upkeep::{DoctorAction, DoctorArguments, RestoreArguments};
 
 /// Longest life of a token made by `visitor-token`, in seconds: a year.
 const TOKEN_TTL_S_MAX: u64 = 365 * 24 * 60 * 60;
@@ -32,8 +34,22 @@ pub enum Command {
         /// Who.
         visitor: VisitorTokenArguments,
     },
-    /// Examine the data directory.
-    Doctor(PathBuf),
+    /// Examine the data directory, or mend it.
+    Doctor {
+        /// The data directory.
+        data: PathBuf,
+        /// What to do, and how to tell it.
+        doctor: DoctorArguments,
+    },
+    /// Copy the data directory.
+    Backup {
+        /// The data directory.
+        data: PathBuf,
+        /// The folder to be made.
+        folder: PathBuf,
+    },
+    /// Make a data directory of a backup, or examine a backup.
+    Restore(RestoreArguments),
 }
 
 /// What to do with accounts.
@@ -132,7 +148,9 @@ pub fn parse(
         "visitor-token" => {
             Ok(Command::VisitorToken { visitor: visitor_token(given)?, data: data(given, variable) })
         }
-        "doctor" => Ok(Command::Doctor(data(given, variable))),
+        "doctor" => Ok(Command::Doctor { doctor: upkeep::doctor(given)?, data: data(given, variable) }),
+        "backup" => Ok(Command::Backup { folder: upkeep::folder(given), data: data(given, variable) }),
+        "restore" => Ok(Command::Restore(upkeep::restore(given)?)),
         unknown => unreachable!("the grammar has no {unknown}"),
     }
 }
@@ -243,11 +261,9 @@ fn grammar() -> clap::Command {
                 .arg(flag("ttl", "TIME", "How long it is good: 90s, 15m, 1h, 30d").default_value("1h"))
                 .arg(flag("site", "SITE", "The shop").default_value(SITE_DEFAULT)),
         )
-        .subcommand(
-            clap::Command::new("doctor")
-                .about("Examine the data directory and say what is damaged; changes nothing")
-                .arg(data_argument()),
-        )
+        .subcommand(upkeep::doctor_grammar())
+        .subcommand(upkeep::backup_grammar())
+        .subcommand(upkeep::restore_grammar())
 }
 
 fn serve_grammar() -> clap::Command {

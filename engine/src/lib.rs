@@ -19,3 +19,4 @@ pub mod projection;
 pub mod recovery;
 pub mod server;
 pub mod shard;
+pub mod upkeep;

@@ -27,7 +27,8 @@ use store::{
 use crate::journal::{BlockBuffer, Directory, Disk, SegmentFile, StreamStart, is_unfinished, sync_directory};
 use crate::planted::{self, Planted};
 
-pub use doctor::{Report, SegmentReport, doctor};
+pub use doctor::{Damage, DamageKind, Report, SegmentReport, doctor};
+pub(crate) use doctor::{EVIDENCE, examine};
 use scan::Found;
 
 /// Records applied to SQL in one transaction, at most.
@@ -153,9 +154,10 @@ impl fmt::Display for RecoveryError {
             ),
             Self::Damaged { path, offset } => write!(
                 to,
-                "{} is damaged at offset {offset}, and what was there had been acknowledged: \
-                 examine it with `ringdesk doctor`, and put the file back from a backup",
-                path.display()
+                "{} is damaged at offset {offset}, and what was there had been acknowledged: put an intact copy of \
+                 the file back, or go on without what is lost, which this tells: {}",
+                path.display(),
+                crate::upkeep::cut::command(path, *offset)
             ),
             Self::Disk { path, error } => {
                 write!(to, "cannot use {}: {error}: check the disk and the owner", path.display())

@@ -90,3 +90,40 @@ fn doctor_needs_a_data_directory() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(told(&output).lines().count(), 1, "{}", told(&output));
 }
+
+#[test]
+fn the_doctor_ends_with_0_or_1_and_says_what_to_type_next() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().join("data");
+    let add = "agent add --name a --role admin --password-stdin";
+    assert!(ringdesk(&data, add, PASSWORD).status.success());
+    let healthy = ringdesk(&data, "doctor", "");
+    assert_eq!(healthy.status.code(), Some(0), "{}", printed(&healthy));
+    assert!(printed(&healthy).contains("1 accounts"), "{}", printed(&healthy));
+    let document = ringdesk(&data, "doctor --json", "");
+    let document: serde_json::Value = serde_json::from_slice(&document.stdout).expect("one object");
+    assert_eq!((&document["healthy"], &document["server_running"]), (&true.into(), &false.into()));
+    std::fs::write(data.join("visitor.secret"), "short").expect("writes");
+    let damaged = ringdesk(&data, "doctor", "");
+    assert_eq!((damaged.status.code(), told(&damaged).lines().count()), (Some(1), 1));
+    let text = printed(&damaged);
+    assert!(text.contains("[secrets.wrong]") && text.contains("Next: "), "{text}");
+}
+
+#[test]
+fn a_copy_of_a_copy_has_the_same_accounts() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let at = |name: &str| directory.path().join(name);
+    let add = "agent add --name a --role admin --password-stdin";
+    assert!(ringdesk(&at("data"), add, PASSWORD).status.success());
+    let backup = format!("backup {}", at("backup").display());
+    let made = ringdesk(&at("data"), &backup, "");
+    assert!(made.status.success(), "{}", told(&made));
+    let restore = format!("restore {} --data {} --verify", at("backup").display(), at("again").display());
+    let made = ringdesk(&at("data"), &restore, "");
+    assert!(made.status.success() && printed(&made).contains("equal"), "{}", told(&made));
+    assert_eq!(printed(&ringdesk(&at("again"), "agent list", "")), "a\tadmin\tenabled\n");
+    let over = ringdesk(&at("data"), &restore, "");
+    assert_eq!(over.status.code(), Some(1));
+    assert!(told(&over).contains("is not empty"), "{}", told(&over));
+}

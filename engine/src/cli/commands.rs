@@ -1,5 +1,7 @@
 //! What the commands do, except for the server itself. What they mean was decided in [`super`].
 
+mod upkeep;
+
 use std::{
     fmt,
     io::{self, Read, Write},
@@ -17,8 +19,8 @@ use crate::{
         secrets::{SecretError, Secrets},
     },
     pool::records::DATABASE_FILE,
-    recovery,
     server::{self, ServeError},
+    upkeep::{error::UpkeepError, restore},
 };
 
 /// Why a command that was understood did not come about.
@@ -42,10 +44,12 @@ pub(super) enum CommandError {
     NoSuchAccount(AccountName),
     /// The server does not start, or had to end.
     Serve(ServeError),
-    /// The journal cannot be examined.
-    Examine(PathBuf, io::Error),
-    /// The journal is damaged, as printed.
+    /// A tool did not do what it was asked.
+    Upkeep(UpkeepError),
+    /// The folder is damaged, as printed.
     Damaged(PathBuf),
+    /// A restore into the folder was not ended.
+    Unrestored(PathBuf),
 }
 
 impl fmt::Display for CommandError {
@@ -64,12 +68,11 @@ impl fmt::Display for CommandError {
             }
             Self::NoSuchAccount(name) => write!(f, "no account has the name {name}; see agent list"),
             Self::Serve(error) => error.fmt(f),
-            Self::Examine(data, error) => {
-                write!(f, "cannot examine {}: {error}; name the data folder with --data", data.display())
-            }
-            Self::Damaged(data) => write!(
+            Self::Upkeep(error) => error.fmt(f),
+            Self::Damaged(data) => write!(f, "{} is damaged: what to type next stands above", data.display()),
+            Self::Unrestored(data) => write!(
                 f,
-                "the journal in {} is damaged; keep a copy of the folder, then restore the last backup",
+                "a restore into {} was begun and not ended: type the same ringdesk restore again",
                 data.display()
             ),
         }
@@ -78,15 +81,26 @@ impl fmt::Display for CommandError {
 
 pub(super) fn execute(command: Command) -> Result<(), CommandError> {
     match command {
-        Command::Serve(config) => server::serve(*config).map_err(CommandError::Serve),
+        Command::Serve(config) => {
+            restored(&config.data)?;
+            server::serve(*config).map_err(CommandError::Serve)
+        }
         Command::Agent(data, command) => agent(&data, command),
         Command::VisitorToken { data, visitor } => visitor_token(&data, visitor),
-        Command::Doctor(data) => examine(&data),
+        Command::Doctor { data, doctor } => upkeep::doctor(&data, doctor),
+        Command::Backup { data, folder } => upkeep::backup(&data, &folder),
+        Command::Restore(arguments) => upkeep::restore(&arguments),
     }
+}
+
+/// A folder that is half restored must not be taken for a new one.
+fn restored(data: &Path) -> Result<(), CommandError> {
+    if restore::is_unfinished(data) { Err(CommandError::Unrestored(data.to_owned())) } else { Ok(()) }
 }
 
 /// Straight to SQL: works before the first start and while the server runs.
 fn agent(data: &Path, command: AgentCommand) -> Result<(), CommandError> {
+    restored(data)?;
     // Makes the data directory, too; the server would make the same secrets.
     Secrets::load_or_create(data).map_err(CommandError::Secrets)?;
     let accounts = Accounts::open(&data.join(DATABASE_FILE)).map_err(CommandError::Database)?;
@@ -144,14 +158,8 @@ fn read_password() -> Result<Password, CommandError> {
     Password::new(text).map_err(CommandError::Password)
 }
 
-/// Prints what is in the journal.
-fn examine(data: &Path) -> Result<(), CommandError> {
-    let report = recovery::doctor(data).map_err(|error| CommandError::Examine(data.to_owned(), error))?;
-    print(report.to_string().trim_end())?;
-    if report.is_damaged() { Err(CommandError::Damaged(data.to_owned())) } else { Ok(()) }
-}
-
 fn visitor_token(data: &Path, visitor: VisitorTokenArguments) -> Result<(), CommandError> {
+    restored(data)?;
     let secrets = Secrets::load_or_create(data).map_err(CommandError::Secrets)?;
     let claims = VisitorClaims {
         sub: visitor.id,
@@ -164,7 +172,11 @@ fn visitor_token(data: &Path, visitor: VisitorTokenArguments) -> Result<(), Comm
 }
 
 fn now_unix_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    now_unix_ms() / 1_000
+}
+
+fn now_unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// A reader that has gone away (`ringdesk … | head -1`) is no failure.

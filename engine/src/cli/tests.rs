@@ -80,6 +80,40 @@ fn a_visitor_token_has_defaults_and_takes_times() {
 }
 
 #[test]
+fn the_doctor_looks_unless_it_is_told_to_do_something() {
+    let cut = DoctorAction::CutDamaged { file: "00-00000003.seg".into(), offset: 8192 };
+    for (flags, action) in [
+        ("", DoctorAction::Examine),
+        (" --repair", DoctorAction::Repair),
+        (" --cut-damaged 00-00000003.seg@8192", cut.clone()),
+        (" --cut-damaged /d/journal/00-00000003.seg@8192", cut),
+        (" --rebuild", DoctorAction::Rebuild { accepts_loss: false }),
+        (" --rebuild --accept-loss", DoctorAction::Rebuild { accepts_loss: true }),
+    ] {
+        let parsed = parsed(&format!("ringdesk doctor --data d{flags}")).expect("valid");
+        let doctor = DoctorArguments { action, json: false, segments: false };
+        assert_eq!(parsed, Command::Doctor { data: "d".into(), doctor }, "{flags}");
+    }
+    let Ok(Command::Doctor { data, doctor }) = parsed("ringdesk doctor --json --segments") else {
+        panic!("not a doctor")
+    };
+    assert!(doctor.json && doctor.segments && data == std::path::Path::new("/from/variable"));
+}
+
+#[test]
+fn a_backup_goes_where_it_is_told_and_a_restore_takes_no_variable() {
+    let expected = Command::Backup { data: "d".into(), folder: "b".into() };
+    assert_eq!(parsed("ringdesk backup b --data d").expect("valid"), expected);
+    for (flags, data, verifies) in
+        [(" --data d", Some("d"), false), (" --data d --verify", Some("d"), true), (" --verify", None, true)]
+    {
+        let arguments = RestoreArguments { backup: "b".into(), data: data.map(PathBuf::from), verifies };
+        let parsed = parsed(&format!("ringdesk restore b{flags}")).expect("valid");
+        assert_eq!(parsed, Command::Restore(arguments), "{flags}");
+    }
+}
+
+#[test]
 fn what_means_nothing_is_told_why() {
     let long = "x".repeat(129);
     let cases = [
@@ -100,6 +134,12 @@ fn what_means_nothing_is_told_why() {
         ("visitor-token --visitor u --ttl 366d", "--ttl 366d: must be a time"),
         ("visitor-token --visitor u --ttl 1年", "--ttl 1年: must be a time"),
         ("visitor-token --visitor u --ttl 99999999999999999999d", "must be a time"),
+        ("doctor --accept-loss", "--rebuild"),
+        ("doctor --repair --rebuild", "cannot be used with"),
+        ("doctor --cut-damaged 00-00000003.seg", "--cut-damaged 00-00000003.seg: must be FILE@OFFSET"),
+        ("doctor --cut-damaged x@1", "--cut-damaged x@1: must be FILE@OFFSET"),
+        ("backup", "<DIR>"),
+        ("restore b", "restore b: name the data directory to make with --data"),
         ("restart", "unrecognized subcommand 'restart'"),
     ];
     for (line, text) in cases {

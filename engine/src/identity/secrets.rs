@@ -85,11 +85,26 @@ fn secret(data: &Path, name: &str) -> Result<String, SecretError> {
     if !path.try_exists().map_err(fault)? {
         create(data, &path).map_err(fault)?;
     }
-    let text = fs::read_to_string(&path).map_err(fault)?;
+    read(&path)
+}
+
+fn read(path: &Path) -> Result<String, SecretError> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(SecretError::NotASecret(path.to_owned()));
+        }
+        Err(error) => return Err(SecretError::Io(path.to_owned(), error)),
+    };
     let text = text.trim_end_matches(['\r', '\n']);
     let right = (SECRET_BYTES.0..=SECRET_BYTES.1).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if right { Ok(text.to_owned()) } else { Err(SecretError::NotASecret(path)) }
+    if right { Ok(text.to_owned()) } else { Err(SecretError::NotASecret(path.to_owned())) }
+}
+
+/// Whether there is a secret in the file.
+pub fn check(path: &Path) -> Result<(), SecretError> {
+    read(path).map(drop)
 }
 
 /// Writes a temporary file and links it to its name: whoever sees the name sees the whole secret, and of two

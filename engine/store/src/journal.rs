@@ -12,6 +12,7 @@
 mod header;
 mod layout;
 mod reader;
+mod salvage;
 mod writer;
 
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod tests;
 pub use header::{HeaderError, SegmentHeader};
 pub use layout::RECORD_HEADER_BYTES;
 pub use reader::{Cursor, Reader, Step, Stop};
+pub use salvage::{salvage, salvage_header};
 pub use writer::{Group, TooLong, Writer};
 
 /// The version of the format; in every segment header.

@@ -8,8 +8,13 @@
 //! committed survives power loss (`synchronous=FULL`): journal segments are reused behind it.
 
 mod accounts;
+mod backup;
+mod check;
+mod content;
 mod projection;
 mod read;
+mod rebuild;
+mod repair;
 mod rows;
 mod schema;
 mod search;
@@ -26,8 +31,12 @@ use rusqlite::{Connection, OpenFlags};
 use crate::record::{ConversationRecord, EventRecord, Phase};
 
 pub use accounts::{Account, AccountRole, Accounts};
+pub use backup::snapshot;
+pub use check::{COMPLAINTS_MAX, Checker, Counts, Flaw, Progress, Walked};
 pub use projection::Projection;
 pub use read::{Before, ConversationState, Listed, Reader};
+pub use rebuild::{Made, Old, OldRead, Rebuilder, settle};
+pub use repair::{LOST_TEXT, Repairer, change_by_hand};
 pub use search::{Hit, SearchQuery};
 pub use settings::Settings;
 pub use words::{SnippetPart, Terms, said};

@@ -35,7 +35,11 @@ pub struct Desk {
 
 impl Desk {
     pub fn start(backend: &'static str, shards: usize) -> Self {
-        let data = tempfile::tempdir().expect("a folder for the data");
+        Self::start_on(tempfile::tempdir().expect("a folder for the data"), backend, shards)
+    }
+
+    /// Starts on data that something else left.
+    pub fn start_on(data: tempfile::TempDir, backend: &'static str, shards: usize) -> Self {
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut desk = Self {
             data,
@@ -290,7 +294,12 @@ impl Client {
         let length = self.stream.read(&mut buffer).unwrap_or_else(|error| {
             panic!("waiting for {wanted}: {error}; what came: {:?}", self.inbox);
         });
-        assert!(length > 0, "closed while waiting for {wanted}; what came: {:?}", self.inbox);
+        assert!(
+            length > 0,
+            "closed ({:?}) while waiting for {wanted}; what came: {:?}",
+            self.closed_with,
+            self.inbox
+        );
         let (inbox, closed_with) = (&mut self.inbox, &mut self.closed_with);
         let result = self.decoder.receive(&mut buffer[..length], &mut |incoming| {
             match incoming {

@@ -4,3 +4,4 @@ mod conversation;
 mod desk;
 mod hostile;
 mod resume;
+mod upkeep;

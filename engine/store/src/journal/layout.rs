@@ -19,7 +19,7 @@ pub const RECORD_HEADER_BYTES: usize = 40;
 
 const MAGIC: [u8; 4] = *b"RDr1";
 /// Records begin at multiples of this.
-const ALIGNMENT: usize = 8;
+pub(super) const ALIGNMENT: usize = 8;
 const FIRST_IN_GROUP: u32 = 1;
 const CHECKSUM_AT: usize = 4;
 const COVERED_FROM: usize = 8;

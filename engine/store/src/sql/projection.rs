@@ -64,6 +64,18 @@ impl Projection {
         }
         applied
     }
+
+    /// Ends it; errors of the last writes are told, as they are not when it is dropped.
+    pub fn close(self) -> Result<(), SqlError> {
+        self.connection.close().map_err(|(_, error)| SqlError::Machine(error))
+    }
+
+    /// For those who write more than a journal in order; see [`super::repair`].
+    pub(super) fn parts(&mut self) -> (&mut Connection, &mut HashMap<String, i64>) {
+        // What was rolled back since must not be known.
+        self.keys.clear();
+        (&mut self.connection, &mut self.keys)
+    }
 }
 
 fn apply(
@@ -95,15 +107,20 @@ fn apply(
         for (key, change) in changes {
             change.write(&transaction, key)?;
         }
-        transaction
-            .prepare_cached("INSERT OR REPLACE INTO progress (stream, number) VALUES (?1, ?2)")?
-            .execute(params![stream, rows::signed(progress)])?;
+        set_progress(&transaction, stream, progress)?;
         transaction.commit()?;
     }
     Ok(progress)
 }
 
-fn progress(transaction: &Transaction<'_>, stream: u32) -> Result<u64, SqlError> {
+pub(super) fn set_progress(transaction: &Transaction<'_>, stream: u32, number: u64) -> Result<(), SqlError> {
+    transaction
+        .prepare_cached("INSERT OR REPLACE INTO progress (stream, number) VALUES (?1, ?2)")?
+        .execute(params![stream, rows::signed(number)])?;
+    Ok(())
+}
+
+pub(super) fn progress(transaction: &Transaction<'_>, stream: u32) -> Result<u64, SqlError> {
     let number = transaction
         .prepare_cached("SELECT number FROM progress WHERE stream = ?1")?
         .query_row([stream], |row| row.get(0))
@@ -111,7 +128,7 @@ fn progress(transaction: &Transaction<'_>, stream: u32) -> Result<u64, SqlError>
     Ok(number.map_or(0, rows::unsigned))
 }
 
-fn insert_conversation(
+pub(super) fn insert_conversation(
     transaction: &Transaction<'_>,
     keys: &mut HashMap<String, i64>,
     record: &ConversationRecord,
@@ -148,7 +165,7 @@ fn insert_conversation(
 
 /// The key of the event's conversation. Its record comes before its first event; were it missing, the event
 /// would still be kept.
-fn key(
+pub(super) fn key(
     transaction: &Transaction<'_>,
     keys: &mut HashMap<String, i64>,
     event: &EventRecord,
@@ -177,7 +194,7 @@ fn key(
     Ok(key)
 }
 
-fn insert_event(
+pub(super) fn insert_event(
     transaction: &Transaction<'_>,
     conversation: i64,
     event: &EventRecord,
@@ -217,19 +234,19 @@ fn insert_event(
 }
 
 /// What a batch's events make of one conversation.
-struct Change {
+pub(super) struct Change {
     opened_at_ms: u64,
-    seq: u64,
-    last_at_ms: u64,
-    phase: Phase,
-    agent: String,
-    rated: bool,
-    closed_at_ms: Option<u64>,
-    last_message: u64,
+    pub seq: u64,
+    pub last_at_ms: u64,
+    pub phase: Phase,
+    pub agent: String,
+    pub rated: bool,
+    pub closed_at_ms: Option<u64>,
+    pub last_message: u64,
 }
 
 impl Change {
-    fn new(opened_at_ms: u64) -> Self {
+    pub(super) fn new(opened_at_ms: u64) -> Self {
         Self {
             opened_at_ms,
             seq: 0,
@@ -242,7 +259,7 @@ impl Change {
         }
     }
 
-    fn add(&mut self, event: &EventRecord) {
+    pub(super) fn add(&mut self, event: &EventRecord) {
         self.seq = event.seq;
         self.last_at_ms = event.at_ms;
         self.phase = event.phase;
@@ -257,7 +274,7 @@ impl Change {
 
     /// On the right of each `=` is the row as it was. A batch older than the row, as after a change of the
     /// number of shards, does not bring back the past.
-    fn write(&self, transaction: &Transaction<'_>, key: i64) -> Result<(), SqlError> {
+    pub(super) fn write(&self, transaction: &Transaction<'_>, key: i64) -> Result<(), SqlError> {
         transaction
             .prepare_cached(
                 "UPDATE conversations SET
