@@ -43,7 +43,7 @@ check: web/node_modules/.installed ## Formats, lints, licences: what a review mu
 	cargo deny --log-level error check licenses bans sources
 	cd web && npm run check
 
-test: check test-web build test-rust sim-planted sim e2e ## All tests; installs what they need
+test: check test-web build test-rust sim-planted sim kill-loop e2e ## All tests; installs what they need
 
 test-rust: ## Unit, property, simulation-like and process tests
 	cargo test --workspace --locked
@@ -79,7 +79,7 @@ load-2000: build ## 2,000 sessions for a minute over each backend, with proof of
 
 kill-loop: build ## Kills the server KILLS times under load; nothing acknowledged may be lost. First: that loss is found
 	loadtest/scripts/kill-loop.sh $(RELEASE) 3 forget
-	loadtest/scripts/kill-loop.sh $(RELEASE) $(KILLS)
+	SHARDS="2 1 3" LEASE_MS=2000 loadtest/scripts/kill-loop.sh $(RELEASE) $(KILLS)
 
 image: build ## A FROM-scratch image of the static binary, with buildah
 	deploy/build-image.sh

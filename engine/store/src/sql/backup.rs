@@ -2,7 +2,7 @@
 //!
 //! Pages are copied a few at a time inside one read transaction, so writers never wait for it, and it never
 //! begins anew because they wrote. `VACUUM INTO` would do as well and write less; it cannot pause, and says
-//! nothing of its progress (docs/decisions/0030-online-backup.md).
+//! nothing of its progress (docs/decisions/0008-online-backup.md).
 
 use std::{fs::File, path::Path, thread, time::Duration};
 
