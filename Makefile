@@ -10,6 +10,7 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 METRICS ?= 127.0.0.1:9090
 CHROMIUM ?= /usr/bin/chromium
+FAKETIME := /usr/bin/faketime
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RELEASE := target/release
 KILLS ?= 100
@@ -45,7 +46,7 @@ check: web/node_modules/.installed ## Formats, lints, licences: what a review mu
 
 test: check test-web build test-rust sim-planted sim kill-loop e2e ## All tests; installs what they need
 
-test-rust: ## Unit, property, simulation-like and process tests
+test-rust: $(FAKETIME) ## Unit, property and process tests
 	cargo test --workspace --locked
 
 sim: ## SEEDS simulated lives of the server under every fault; make sim SEED=7 replays one and tells all of it
@@ -61,6 +62,10 @@ test-web: web/node_modules/.installed ## Unit tests of the web side
 
 e2e: build $(CHROMIUM) ## The whole desk in a real Chromium
 	cd web && CHROMIUM=$(CHROMIUM) RINGDESK=$(abspath $(RELEASE)/ringdesk) npm run e2e
+
+$(FAKETIME):
+	$(SUDO) apt-get update
+	$(SUDO) apt-get install -y --no-install-recommends faketime
 
 $(CHROMIUM):
 	$(SUDO) apt-get update

@@ -152,8 +152,7 @@ impl Projector {
                 Ok(None) => {}
                 Ok(Some(advanced)) => {
                     (self.on_projected)(follower.stream(), advanced.up_to);
-                    round =
-                        round.max(if advanced.records < BATCH_RECORDS { Round::Some } else { Round::Full });
+                    round = round.max(if advanced.is_full { Round::Full } else { Round::Some });
                     if trouble.take().is_some() {
                         tracing::info!(stream = follower.stream(), "the database follows the journal again");
                     }

@@ -20,6 +20,7 @@ use store::sql::{Projection, Reader, SqlError, StoredConversation};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    channel::http,
     config::{self, Config},
     desk::DeskSettings,
     driver::{Counting, Driver, DriverError, Neighbour},
@@ -198,7 +199,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
 
     let failed = wait_for_the_end(&endings, &pool)?;
     tracing::info!("stopping: clients are told to come back; a second signal ends at once");
-    pool.set_not_ready("stopping\n");
+    pool.set_not_ready(http::STOPPING);
     crew.stop()?;
     // In this order: what is durable goes to SQL, then nobody needs segments or answers any more.
     drop(projection);
@@ -216,7 +217,7 @@ fn wait_for_the_end(endings: &mpsc::Receiver<Ended>, pool: &Pool) -> Result<Opti
             Ended::Signal => return Ok(failed),
             Ended::Journal(index) => {
                 failed = failed.or(Some(index));
-                pool.set_not_ready("a disk has failed: see the log, then restart\n");
+                pool.set_not_ready(http::DISK_FAILED);
             }
             Ended::Shard(index, Err(error)) => return Err(ServeError::Shard(index, error)),
             Ended::Shard(index, Ok(())) => return Err(ServeError::Panicked(index)),

@@ -15,6 +15,10 @@ use crate::limits;
 const WEBSOCKET_PATH: &str = "/ws";
 /// The subprotocol of browsers and apps.
 const SUBPROTOCOL: &str = "ringdesk.v1";
+/// What `/health/ready` says of a server that is being stopped.
+pub const STOPPING: &str = "stopping\n";
+/// What it says once a journal has failed.
+pub const DISK_FAILED: &str = "a disk has failed: see the log, then restart\n";
 /// Tells a client that waits with its body to send it (RFC 9110, section 10.1.1).
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
@@ -85,8 +89,8 @@ impl HttpConnection {
         self.held.is_empty() && self.incoming.is_none()
     }
 
-    /// Makes the next step of what is held. `ready` is the answer to `/health/ready`.
-    pub fn next_step(&mut self, ready: bool) -> HttpStep {
+    /// Makes the next step of what is held. `unready` is why `/health/ready` says no, if it does.
+    pub fn next_step(&mut self, unready: Option<&'static str>) -> HttpStep {
         if self.flooded {
             return refuse(
                 413,
@@ -97,7 +101,7 @@ impl HttpConnection {
             return HttpStep::NeedMore;
         }
         if self.incoming.is_none() {
-            match self.next_head(ready) {
+            match self.next_head(unready) {
                 Ok(Some(step)) => return step,
                 Ok(None) => {}
                 Err(error) => return refuse(error.status(), error.text()),
@@ -107,7 +111,7 @@ impl HttpConnection {
     }
 
     /// Reads a head. `None`: its body follows.
-    fn next_head(&mut self, ready: bool) -> Result<Option<HttpStep>, HttpError> {
+    fn next_head(&mut self, unready: Option<&'static str>) -> Result<Option<HttpStep>, HttpError> {
         let (head, used) = match http::decode_request_head(&self.held, &limits::HTTP)? {
             Decoded::NeedMore => return Ok(Some(HttpStep::NeedMore)),
             Decoded::Complete { value, used } => (value, used),
@@ -123,7 +127,7 @@ impl HttpConnection {
                 Err(error) => refuse_upgrade(error.status(), error.text()),
             }));
         }
-        if let Some(answer) = health(path, ready) {
+        if let Some(answer) = health(path, unready) {
             let close = !head.keep_alive || head.body != BodyLength::None;
             let mut response = Vec::new();
             encode_text(answer.0, answer.1, close, &mut response);
@@ -173,11 +177,10 @@ fn pool_request(head: &RequestHead<'_>) -> ::http::request::Builder {
 }
 
 /// Health is answered here: it must not wait for anything that could be unwell.
-fn health(path: &str, ready: bool) -> Option<(u16, &'static str)> {
+fn health(path: &str, unready: Option<&'static str>) -> Option<(u16, &'static str)> {
     match path {
         "/health/live" => Some((200, "live\n")),
-        "/health/ready" if ready => Some((200, "ready\n")),
-        "/health/ready" => Some((503, "stopping\n")),
+        "/health/ready" => Some(unready.map_or((200, "ready\n"), |why| (503, why))),
         _ => None,
     }
 }

@@ -45,7 +45,17 @@ impl fmt::Display for FollowError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Advanced {
     pub up_to: u64,
-    pub records: usize,
+    /// It took all that a batch or the window may hold: there is surely more.
+    pub is_full: bool,
+}
+
+/// What one look into the files gave.
+struct ReadWindow {
+    batch: Vec<(u64, Record)>,
+    /// Behind the last of them.
+    cursor: Cursor,
+    /// The batch or the window could hold no more.
+    is_full: bool,
 }
 
 /// One stream.
@@ -106,14 +116,14 @@ impl Follower {
             if self.open.is_none() {
                 self.open = Some(self.open_segment()?);
             }
-            let (batch, cursor) = self.read(durable)?;
+            let ReadWindow { batch, cursor, is_full } = self.read(durable)?;
             if !batch.is_empty() {
                 let up_to = projection.apply(self.stream, &batch).map_err(FollowError::Sql)?;
                 self.take(cursor);
                 if let Some(behind) = self.behind.take() {
                     source.passed(behind);
                 }
-                return Ok(Some(Advanced { up_to, records: batch.len() }));
+                return Ok(Some(Advanced { up_to, is_full }));
             }
             if self.segment == durable.segment {
                 return self.check_end(durable).map(|()| None);
@@ -138,8 +148,8 @@ impl Follower {
         }
     }
 
-    /// The next records that are durable, and the place behind them.
-    fn read(&mut self, durable: Position) -> Result<(Vec<(u64, Record)>, Cursor), FollowError> {
+    /// The next records that are durable.
+    fn read(&mut self, durable: Position) -> Result<ReadWindow, FollowError> {
         let open = self.open.as_ref().expect("it was opened before");
         let end = if self.segment == durable.segment { durable.offset.into() } else { open.file_bytes };
         let mut cursor = open.cursor;
@@ -157,7 +167,8 @@ impl Follower {
         {
             batch.push((number, record));
         }
-        Ok((batch, cursor))
+        let is_full = wanted == WINDOW_BYTES || batch.len() == BATCH_RECORDS;
+        Ok(ReadWindow { batch, cursor, is_full })
     }
 
     fn take(&mut self, cursor: Cursor) {

@@ -267,10 +267,14 @@ impl Shard {
 
     /// Makes the next request of what was received, if it is whole and the last one is answered.
     fn http_step(&mut self, id: u64, out: &mut Outputs) {
-        let ready = !self.stopping;
+        let unready = match (self.stopping, self.storage_failed) {
+            (true, _) => Some(http::STOPPING),
+            (false, true) => Some(http::DISK_FAILED),
+            (false, false) => None,
+        };
         loop {
             let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
-            match http.next_step(ready) {
+            match http.next_step(unready) {
                 HttpStep::NeedMore => return,
                 HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
                 HttpStep::Upgraded { response, rest } => {

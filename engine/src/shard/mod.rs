@@ -264,6 +264,8 @@ pub enum LaneItem {
     DeskSays(DeskOutput),
     /// From the desk, for the agents connected here.
     Presence(AgentStatus),
+    /// Some shard's journal has failed: no load balancer may send visitors here any more.
+    StorageFailed,
 }
 
 /// Why we close a connection, with what the peer is told.
@@ -346,6 +348,8 @@ pub struct Shard {
     overloaded: bool,
     /// The journal has failed: nothing that this shard owns can be promised any more.
     failed: bool,
+    /// Some shard's journal has: the whole server is not ready.
+    storage_failed: bool,
     stopping: bool,
     /// When the last share of clients was sent away.
     dismissed_ms: u64,
@@ -374,6 +378,7 @@ impl Shard {
             journal_full: false,
             overloaded: false,
             failed: false,
+            storage_failed: false,
             stopping: false,
             dismissed_ms: 0,
             counts: Counts::default(),
@@ -433,6 +438,9 @@ impl Shard {
     /// promised again. Agents stay for the conversations of other shards.
     pub fn fail(&mut self, out: &mut Outputs) {
         self.failed = true;
+        for shard in 0..self.settings.shards {
+            out.lane(shard, true, LaneItem::StorageFailed);
+        }
         for id in self.connections.all() {
             if matches!(self.session_of(id), Some(Session::Visitor { .. })) {
                 self.dismiss(id, Farewell::STORAGE_FAILED, out);
@@ -486,6 +494,7 @@ impl Shard {
             LaneItem::AgentDeparted { agent, address } => self.agent_departed(&agent, address),
             LaneItem::Desk(input) => self.desk_input(input),
             LaneItem::DeskSays(output) => self.desk_says(output, out),
+            LaneItem::StorageFailed => self.storage_failed = true,
             LaneItem::Presence(status) => self.tell_presence(&status, out),
         }
     }

@@ -1,7 +1,10 @@
 //! Tests of real server processes, from the smallest contract to a killed server.
 
-mod conversation;
+#[path = "../common/desk.rs"]
+#[allow(dead_code, reason = "shared with the tests of faults: each uses another part")]
 mod desk;
+
+mod conversation;
 mod hostile;
 mod resume;
 mod upkeep;

@@ -54,7 +54,7 @@ fn a_client_a_hundred_thousand_events_behind_gets_them_all_and_nobody_waits_for_
         client.say("m1", "see you in a year");
         client.wait_for("ack");
         assert_eq!(desk.stop(), Some(0));
-        let last = live_a_year(&desk.data.path().join("ringdesk.db"), &conversation);
+        let last = live_a_year(&desk.data().join("ringdesk.db"), &conversation);
 
         desk.start_again();
         let mut behind = desk.visitor(json!({"token": token, "conversation": conversation, "after": 0}));

@@ -150,7 +150,7 @@ fn a_backup_under_load_has_all_that_was_acknowledged_before_and_a_server_goes_on
             .map(|number| {
                 let before = load.wait(PAUSE_MESSAGES);
                 let folder = copies.path().join(format!("backup{number}"));
-                let told = succeed(&["backup"], &[("", &folder), ("--data", desk.data.path())]);
+                let told = succeed(&["backup"], &[("", &folder), ("--data", desk.data())]);
                 assert!(told.contains("Backed up"), "{told}");
                 (folder, before)
             })
@@ -195,7 +195,7 @@ fn check_restored(mut desk: Desk, before: &[Acknowledged]) {
     assert_eq!(again["seq"], last.seq, "a resend gets its first number");
     // After kill -9, too: journal and database fit each other.
     desk.kill();
-    succeed(&["doctor"], &[("--data", desk.data.path())]);
+    succeed(&["doctor"], &[("--data", desk.data())]);
     desk.start_again();
     let events = history(&desk, &token, &last.conversation);
     assert_eq!(events[seq as usize - 1]["content"]["text"], "here I am again");
@@ -208,10 +208,10 @@ fn the_doctor_is_not_misled_by_a_server_that_writes() {
     let load = Load::start(&desk);
     for _ in 0..4 {
         load.wait(PAUSE_MESSAGES);
-        let printed = succeed(&["doctor", "--json"], &[("--data", desk.data.path())]);
+        let printed = succeed(&["doctor", "--json"], &[("--data", desk.data())]);
         let document: Value = serde_json::from_str(&printed).expect("JSON");
         assert_eq!((&document["healthy"], &document["server_running"]), (&json!(true), &json!(true)));
-        let output = run(&["doctor", "--repair"], &[("--data", desk.data.path())]);
+        let output = run(&["doctor", "--repair"], &[("--data", desk.data())]);
         assert_eq!(output.status.code(), Some(1));
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(told.contains("stop the server first"), "{told}");

@@ -34,7 +34,7 @@ impl Projection {
     /// Before much is applied at once: commits do not wait for the disk, and are kept in the WAL. What is applied
     /// from here on survives power loss only after [`Projection::settle`]; until then the journal must stay.
     pub fn hurry(&mut self) -> Result<(), SqlError> {
-        self.connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 65536;")?;
+        self.connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 16384;")?;
         Ok(())
     }
 

@@ -1,12 +1,14 @@
-//! A real server process and the clients to talk to it, for the tests beside this folder.
+//! A real server process and the clients to talk to it, for the test targets beside this folder.
 
 use std::{
     collections::VecDeque,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::Duration,
 };
 
@@ -24,13 +26,53 @@ pub const PASSWORD: &str = "correct horse";
 
 /// A server process on a data folder that outlives it.
 pub struct Desk {
-    pub data: tempfile::TempDir,
+    data: PathBuf,
+    /// Where the data is, if it is this desk's own.
+    _folder: Option<tempfile::TempDir>,
     backend: &'static str,
     shards: usize,
+    /// Set for the server beside what this process has.
+    environment: Vec<(&'static str, String)>,
     process: Option<Child>,
+    log: Log,
     pub address: SocketAddr,
     pub metrics: SocketAddr,
     pub banner: String,
+}
+
+/// What the process that was started last has said on standard error.
+#[derive(Default)]
+struct Log {
+    text: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Log {
+    /// Keeps it, and passes it on to whoever reads the test's own output.
+    fn follow(process: &mut Child) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let (kept, lines) = (Arc::clone(&text), BufReader::new(process.stderr.take().expect("piped")));
+        let reader = std::thread::spawn(move || {
+            for line in lines.lines() {
+                let line = line.expect("the log is text");
+                eprintln!("{line}");
+                kept.lock().expect("nobody panics with it").extend([line.as_str(), "\n"]);
+            }
+        });
+        Self { text, reader: Some(reader) }
+    }
+
+    fn text(&self) -> String {
+        self.text.lock().expect("nobody panics with it").clone()
+    }
+
+    /// All of it: the process has ended.
+    fn finish(&mut self) -> String {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the log is text");
+        }
+        self.text()
+    }
 }
 
 impl Desk {
@@ -39,42 +81,78 @@ impl Desk {
     }
 
     /// Starts on data that something else left.
-    pub fn start_on(data: tempfile::TempDir, backend: &'static str, shards: usize) -> Self {
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut desk = Self {
-            data,
-            backend,
-            shards,
-            process: None,
-            address: nowhere,
-            metrics: nowhere,
-            banner: String::new(),
-        };
+    pub fn start_on(folder: tempfile::TempDir, backend: &'static str, shards: usize) -> Self {
+        let mut desk = Self::on(folder.path(), backend, shards);
+        desk._folder = Some(folder);
         desk.start_again();
         desk
     }
 
+    /// One that is not started yet, on data that is somebody else's.
+    pub fn on(data: &Path, backend: &'static str, shards: usize) -> Self {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            data: data.to_owned(),
+            _folder: None,
+            backend,
+            shards,
+            environment: Vec::new(),
+            process: None,
+            log: Log::default(),
+            address: nowhere,
+            metrics: nowhere,
+            banner: String::new(),
+        }
+    }
+
+    /// Sets a variable for servers started from now on.
+    pub fn set(&mut self, variable: &'static str, value: &str) {
+        self.environment.push((variable, value.to_owned()));
+    }
+
     /// Starts the process on the data there is.
     pub fn start_again(&mut self) {
+        if let Err((code, log)) = self.try_start() {
+            panic!("the server ended with {code:?} before it was ready:\n{}{log}", self.banner);
+        }
+    }
+
+    /// Starts the process; where it ends instead, its exit code and what it said.
+    pub fn try_start(&mut self) -> Result<(), (Option<i32>, String)> {
         let mut process = ringdesk()
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
             .args(["--backend", self.backend, "--shards", &self.shards.to_string(), "--data"])
-            .arg(self.data.path())
+            .arg(&self.data)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .expect("the server starts");
+        self.log = Log::follow(&mut process);
         let mut lines = BufReader::new(process.stdout.take().expect("piped"));
         self.banner.clear();
         // The banner ends with the line that names the second port.
         while !self.banner.contains("Metrics:") {
-            let read = lines.read_line(&mut self.banner).expect("the banner is text");
-            assert!(read > 0, "the server ended before it was ready:\n{}", self.banner);
+            if lines.read_line(&mut self.banner).expect("the banner is text") == 0 {
+                let code = process.wait().expect("it ends").code();
+                return Err((code, self.log.finish()));
+            }
         }
         // What else it prints must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         self.process = Some(process);
         self.address = self.address_after("Console:");
         self.metrics = self.address_after("Metrics:");
+        Ok(())
+    }
+
+    /// What the server that was started last has written to its log.
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     pub fn shards(&self) -> usize {
@@ -99,13 +177,15 @@ impl Desk {
         let mut process = self.process.take().expect("it runs");
         let id = process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
-        process.wait().expect("it ends").code()
+        let code = process.wait().expect("it ends").code();
+        self.log.finish();
+        code
     }
 
     pub fn add_agent(&self, name: &str, role: &str) {
         let mut add = ringdesk()
             .args(["agent", "add", "--name", name, "--role", role, "--password-stdin", "--data"])
-            .arg(self.data.path())
+            .arg(&self.data)
             .stdin(Stdio::piped())
             .spawn()
             .expect("it starts");
@@ -116,7 +196,7 @@ impl Desk {
     pub fn visitor_token(&self, visitor: &str, class: &str) -> String {
         let output = ringdesk()
             .args(["visitor-token", "--visitor", visitor, "--class", class, "--data"])
-            .arg(self.data.path())
+            .arg(&self.data)
             .output()
             .expect("it runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -161,11 +241,33 @@ impl Desk {
     }
 
     pub fn metrics_text(&self) -> String {
-        let mut stream = connect(self.metrics);
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n\r\n").expect("taken");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("text");
-        answer
+        get_plain(self.metrics, "/metrics").1
+    }
+
+    /// The statuses of a path on the public port and on the second one.
+    /// Waits until some metric, by its name and value, is as it must be.
+    pub fn wait_for_metric(&self, is_it: impl Fn(&str, f64) -> bool) {
+        let began = std::time::Instant::now();
+        loop {
+            let text = self.metrics_text();
+            let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+            if lines
+                .filter_map(|(name, value)| Some((name, value.parse().ok()?)))
+                .any(|(name, value)| is_it(name, value))
+            {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "no metric is as it must be:\n{text}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
+    pub fn both_ports(&self, path: &str) -> [u16; 2] {
+        [self.address, self.metrics].map(|address| get_plain(address, path).0)
     }
 
     pub fn visitor(&self, hello: Value) -> Client {
@@ -208,6 +310,15 @@ fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout is a timeout");
     stream
+}
+
+fn get_plain(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = connect(address);
+    let request = format!("GET {path} HTTP/1.1\r\nhost: desk\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("it takes the request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers with text and closes");
+    split_answer(&answer)
 }
 
 fn split_answer(answer: &str) -> (u16, String) {
@@ -281,6 +392,40 @@ impl Client {
         }
     }
 
+    /// The ack or refusal of the message with this id; nothing if the connection ends before.
+    pub fn answer_to(&mut self, id: &str) -> Option<Value> {
+        loop {
+            if let Some(index) = self.inbox.iter().position(|message| is_answer(message, id)) {
+                return self.inbox.remove(index);
+            }
+            if self.closed_with.is_some() || !self.read(id) {
+                return None;
+            }
+        }
+    }
+
+    /// The newest message of that type that nobody took.
+    /// The answer to a message, if it comes within that time.
+    pub fn answer_within(&mut self, id: &str, patience: Duration) -> Option<Value> {
+        self.stream.set_read_timeout(Some(patience)).expect("a time that is not zero");
+        let answer = loop {
+            if let Some(index) = self.inbox.iter().position(|message| is_answer(message, id)) {
+                break self.inbox.remove(index);
+            }
+            // Only looks: what comes is read as always.
+            match self.stream.peek(&mut [0]) {
+                Ok(1..) => self.receive(id),
+                Ok(0) | Err(_) => break None,
+            }
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).expect("a time that is not zero");
+        answer
+    }
+
+    pub fn last_of(&self, kind: &str) -> Option<&Value> {
+        self.inbox.iter().rfind(|message| message["type"] == kind)
+    }
+
     /// Reads until the server closes; every message is kept.
     pub fn wait_for_close(&mut self) -> Option<u16> {
         while self.closed_with.is_none() {
@@ -290,16 +435,20 @@ impl Client {
     }
 
     fn receive(&mut self, wanted: &str) {
+        let is_open = self.read(wanted);
+        let (closed_with, inbox) = (self.closed_with, &self.inbox);
+        assert!(is_open, "closed ({closed_with:?}) while waiting for {wanted}; what came: {inbox:?}");
+    }
+
+    /// Waits for what the server sends next; false: nothing any more.
+    fn read(&mut self, wanted: &str) -> bool {
         let mut buffer = [0; 16 * 1024];
-        let length = self.stream.read(&mut buffer).unwrap_or_else(|error| {
-            panic!("waiting for {wanted}: {error}; what came: {:?}", self.inbox);
-        });
-        assert!(
-            length > 0,
-            "closed ({:?}) while waiting for {wanted}; what came: {:?}",
-            self.closed_with,
-            self.inbox
-        );
+        let length = match self.stream.read(&mut buffer) {
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => 0,
+            result => result.unwrap_or_else(|error| {
+                panic!("waiting for {wanted}: {error}; what came: {:?}", self.inbox);
+            }),
+        };
         let (inbox, closed_with) = (&mut self.inbox, &mut self.closed_with);
         let result = self.decoder.receive(&mut buffer[..length], &mut |incoming| {
             match incoming {
@@ -310,6 +459,7 @@ impl Client {
             ControlFlow::Continue(())
         });
         result.expect("servers keep to RFC 6455");
+        length > 0
     }
 
     /// Waits for the events of a conversation up to the message with these words, each as `seq kind words`.
@@ -328,4 +478,8 @@ impl Client {
             }
         }
     }
+}
+
+fn is_answer(message: &Value, id: &str) -> bool {
+    message["id"] == id && (message["type"] == "ack" || message["type"] == "refused")
 }
