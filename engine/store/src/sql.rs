@@ -37,7 +37,7 @@ pub use projection::Projection;
 pub use read::{Before, ConversationState, Listed, Reader};
 pub use rebuild::{Made, Old, OldRead, Rebuilder, settle};
 pub use repair::{LOST_TEXT, Repairer, change_by_hand};
-pub use search::{Hit, SearchQuery};
+pub use search::{Found, Hit, SearchQuery};
 pub use settings::Settings;
 pub use words::{SnippetPart, Terms, said};
 

@@ -47,11 +47,9 @@ pub(super) async fn search(
     let limit = within(asked.limit, LIMIT_DEFAULT, LIMIT_MAX)?;
     let query = query(asked, limit)?;
     let terms = query.terms.clone();
-    let mut hits = api.records.read(move |reader| reader.search(&query)).await?;
-    let more = hits.len() > limit;
-    hits.truncate(limit);
-    let next = hits.last().filter(|_| more).map(|last| last.place.to_string());
-    let hits: Vec<Value> = hits.iter().map(|hit| shown(hit, &terms)).collect();
+    let found = api.records.read(move |reader| reader.search(&query)).await?;
+    let hits: Vec<Value> = found.hits.iter().map(|hit| shown(hit, &terms)).collect();
+    let next = found.next.map(|place| place.to_string());
     Ok(Json(json!({"hits": hits, "next": next})))
 }
 
@@ -78,8 +76,7 @@ fn query(asked: Asked, limit: usize) -> Result<SearchQuery, ApiError> {
         agent: asked.agent,
         conversation: asked.conversation,
         before: before.map_err(|_| wrong_query("before must be the text that the last page gave"))?,
-        // One more than asked for tells whether there is another page.
-        limit: limit + 1,
+        limit,
     })
 }
 

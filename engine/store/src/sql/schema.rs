@@ -31,6 +31,7 @@ const VERSION_2: &str = "
     );
     DROP INDEX conversations_by_visitor;
     CREATE INDEX conversations_by_visitor ON conversations (site, visitor, last_at);
+    CREATE INDEX conversations_live ON conversations (last_at) WHERE phase IN (3, 4, 5);
 ";
 
 const VERSION_1: &str = "

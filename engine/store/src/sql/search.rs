@@ -36,6 +36,18 @@ pub struct SearchQuery {
     pub limit: usize,
 }
 
+/// Places in the index that one search looks at, at most.
+const LOOKED_AT_MAX: i64 = 20_000;
+
+/// A page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The newest first.
+    pub hits: Vec<Hit>,
+    /// What to give as [`SearchQuery::before`] for the next page; nothing: this was the last.
+    pub next: Option<u64>,
+}
+
 /// Something said that has the words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
@@ -83,19 +95,25 @@ pub(super) fn index_all(transaction: &Transaction<'_>) -> Result<u64, SqlError> 
 }
 
 impl Reader {
-    /// What was said that has all the words, the newest first.
-    pub fn search(&self, query: &SearchQuery) -> Result<Vec<Hit>, SqlError> {
+    /// What was said that has all the words, the newest first. One call looks at a bounded part of the index: where
+    /// the filters leave little of it, a page may be short, or empty, and there is still a next one.
+    pub fn search(&self, query: &SearchQuery) -> Result<Found, SqlError> {
+        let expression = query.terms.expression();
+        let before = rows::signed(query.before);
+        let limit = query.limit.min(ROWS_MAX);
         let mut statement = self.connection().prepare_cached(SEARCH)?;
         let mut found = statement.query(params![
-            query.terms.expression(),
-            rows::signed(query.before),
+            expression,
+            before,
             query.site,
             rows::signed(query.from_ms),
             rows::signed(query.until_ms),
             query.visitor,
             query.agent,
             query.conversation,
-            query.limit.min(ROWS_MAX) as i64,
+            // One more than asked for tells whether there is another page.
+            limit as i64 + 1,
+            LOOKED_AT_MAX,
         ])?;
         let mut hits = Vec::new();
         while let Some(row) = found.next()? {
@@ -109,21 +127,41 @@ impl Reader {
                 place: rows::unsigned(row.get(14)?),
             });
         }
-        Ok(hits)
+        if hits.len() > limit {
+            hits.truncate(limit);
+            let next = hits.last().map(|last| last.place);
+            return Ok(Found { hits, next });
+        }
+        let mut statement = self.connection().prepare_cached(LOOKED_AT)?;
+        let looked_at = statement.query_row(params![expression, before, LOOKED_AT_MAX], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?))
+        })?;
+        let next = looked_at.1.filter(|_| looked_at.0 == LOOKED_AT_MAX).map(rows::unsigned);
+        Ok(Found { hits, next })
     }
 }
 
 pub(super) const SEARCH: &str = "
     SELECT e.key, e.at, e.kind, e.role, e.from_id, e.from_name, e.client_id, e.content, e.agent, e.phase,
         c.id, c.visitor, c.name, c.vip, s.id
-    FROM said_words
-    JOIN said s ON s.id = said_words.rowid
-    JOIN events e ON e.key = s.event
-    JOIN conversations c ON c.key = e.key >> 24
-    WHERE said_words MATCH ?1 AND said_words.rowid < ?2 AND c.site = ?3 AND e.at >= ?4 AND e.at < ?5
+    FROM (
+        SELECT rowid AS id FROM said_words
+        WHERE said_words MATCH ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?10
+    ) w
+    CROSS JOIN said s ON s.id = w.id
+    CROSS JOIN events e ON e.key = s.event
+    CROSS JOIN conversations c ON c.key = e.key >> 24
+    WHERE c.site = ?3 AND e.at >= ?4 AND e.at < ?5
         AND (?6 IS NULL OR c.visitor = ?6)
         AND (?7 IS NULL OR (e.role = 2 AND e.from_id = ?7))
         AND (?8 IS NULL OR c.id = ?8)
-    ORDER BY said_words.rowid DESC LIMIT ?9";
+    ORDER BY w.id DESC LIMIT ?9";
+
+/// How many words' places the search above looked at, and the last of them.
+const LOOKED_AT: &str = "
+    SELECT count(*), min(id) FROM (
+        SELECT rowid AS id FROM said_words
+        WHERE said_words MATCH ?1 AND rowid < ?2 ORDER BY rowid DESC LIMIT ?3
+    )";
 
 const _: () = assert!(super::SEQ_BITS == 24, "the query above shifts by it");

@@ -260,7 +260,7 @@ fn found_words(path: &Path) -> usize {
         before: u64::MAX,
         limit: 1000,
     };
-    Reader::open(path).expect("opens").search(&query).expect("searches").len()
+    Reader::open(path).expect("opens").search(&query).expect("searches").hits.len()
 }
 
 #[test]
