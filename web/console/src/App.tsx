@@ -2,6 +2,7 @@
 
 import { App as AntApp, ConfigProvider, theme as antTheme } from 'antd';
 import enUS from 'antd/locale/en_US';
+import type { Locale } from 'antd/es/locale';
 import zhCN from 'antd/locale/zh_CN';
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import type { Login } from './api.ts';
@@ -14,6 +15,18 @@ import { Workspace } from './Workspace.tsx';
 
 const ACCENT = '#0f766e';
 const ACCENT_DARK = '#2bb3a3';
+
+/** With the names of days and months, which Ant Design leaves to a table of its date library. */
+const chinese = withCalendar(zhCN);
+
+function withCalendar(locale: Locale): Locale {
+  const { DatePicker } = locale;
+  if (DatePicker === undefined) return locale;
+  const shortWeekDays = Array.from('日一二三四五六');
+  const shortMonths = Array.from({ length: 12 }, (_, at) => `${String(at + 1)}月`);
+  const lang = { ...DatePicker.lang, shortWeekDays, shortMonths };
+  return { ...locale, DatePicker: { ...DatePicker, lang } };
+}
 
 const darkQuery = matchMedia('(prefers-color-scheme: dark)');
 
@@ -95,7 +108,7 @@ export function App(): React.ReactElement {
 
   return (
     <ConfigProvider
-      locale={preferences.language === 'zh' ? zhCN : enUS}
+      locale={preferences.language === 'zh' ? chinese : enUS}
       theme={{
         algorithm: dark ? antTheme.darkAlgorithm : antTheme.defaultAlgorithm,
         token: {
