@@ -2,7 +2,6 @@
 
 import { App as AntApp, ConfigProvider, theme as antTheme } from 'antd';
 import enUS from 'antd/locale/en_US';
-import type { Locale } from 'antd/es/locale';
 import zhCN from 'antd/locale/zh_CN';
 import { useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react';
 import type { Login } from './api.ts';
@@ -15,18 +14,6 @@ import { Workspace } from './Workspace.tsx';
 
 const ACCENT = '#0f766e';
 const ACCENT_DARK = '#2bb3a3';
-
-/** With the names of days and months, which Ant Design leaves to a table of its date library. */
-const chinese = withCalendar(zhCN);
-
-function withCalendar(locale: Locale): Locale {
-  const { DatePicker } = locale;
-  if (DatePicker === undefined) return locale;
-  const shortWeekDays = Array.from('日一二三四五六');
-  const shortMonths = Array.from({ length: 12 }, (_, at) => `${String(at + 1)}月`);
-  const lang = { ...DatePicker.lang, shortWeekDays, shortMonths };
-  return { ...locale, DatePicker: { ...DatePicker, lang } };
-}
 
 const darkQuery = matchMedia('(prefers-color-scheme: dark)');
 
@@ -108,12 +95,14 @@ export function App(): React.ReactElement {
 
   return (
     <ConfigProvider
-      locale={preferences.language === 'zh' ? chinese : enUS}
+      locale={preferences.language === 'zh' ? zhCN : enUS}
       theme={{
         algorithm: dark ? antTheme.darkAlgorithm : antTheme.defaultAlgorithm,
         token: {
           colorPrimary: dark ? ACCENT_DARK : ACCENT,
           colorInfo: dark ? ACCENT_DARK : ACCENT,
+          // As `--soft` in the style sheet: Ant Design's own is too faint to be read.
+          colorTextPlaceholder: dark ? '#98a2b3' : '#667085',
           borderRadius: 8,
           fontFamily:
             'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',

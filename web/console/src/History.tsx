@@ -2,7 +2,7 @@
 
 import { SearchOutlined } from '@ant-design/icons';
 import { Alert, Button, DatePicker, Input, Select, Skeleton, Tag } from 'antd';
-import type { InputRef } from 'antd';
+import type { InputRef, TimeRangePickerProps } from 'antd';
 import { useEffect, useRef, useState } from 'react';
 import type { Hit } from './api.ts';
 import { useDesk, useSurroundings } from './context.ts';
@@ -13,6 +13,14 @@ import { addressed, hitKey, isBlank, isNarrowed, problemOf, speaker } from './se
 import { NOTHING_ASKED } from './search.ts';
 import type { Question } from './search.ts';
 import { dateAndClock, visitorName } from './text.ts';
+
+/** The names of days and months, which Ant Design leaves to its date library's own tables; it adds the rest. */
+const CHINESE_DAYS = {
+  lang: {
+    shortWeekDays: Array.from('日一二三四五六'),
+    shortMonths: Array.from({ length: 12 }, (_, at) => `${String(at + 1)}月`),
+  },
+} as NonNullable<TimeRangePickerProps['locale']>;
 
 /** How long after the last change it is searched without Enter. */
 const PAUSE_MS = 350;
@@ -158,7 +166,7 @@ interface FiltersProps {
 }
 
 function Filters({ draft, onChange }: FiltersProps): React.ReactElement {
-  const { say } = useSurroundings();
+  const { say, language } = useSurroundings();
   const names = useAgentNames();
   return (
     <fieldset className="filters" aria-label={say('filters')}>
@@ -167,6 +175,7 @@ function Filters({ draft, onChange }: FiltersProps): React.ReactElement {
         aria-label={say('searchDays')}
         classNames={{ popup: { root: 'days-popup' } }}
         value={draft.days ?? null}
+        locale={language === 'zh' ? CHINESE_DAYS : undefined}
         onChange={(days) => {
           onChange({ ...draft, days: days?.some(Boolean) === true ? days : undefined });
         }}
@@ -319,8 +328,10 @@ function Hits({ question, search, chosen, onChoose, onAsk }: HitsProps): React.R
                   </span>
                   <span className="find-said">
                     <span className="soft">
-                      {speaker(hit, desk.login.name, say)}
-                      {hit.event.kind === 'note' && ` (${say('note')})`}:{' '}
+                      {say(
+                        hit.event.kind === 'note' ? 'noted' : 'said',
+                        speaker(hit, desk.login.name, say),
+                      )}
                     </span>
                     {hit.snippet.map((part, piece) =>
                       part.match === true ? (

@@ -1,6 +1,6 @@
 /** One conversation as it was, around what was found in it. Nothing is answered here. */
 
-import { ArrowLeftOutlined } from '@ant-design/icons';
+import { ArrowLeftOutlined, FilterOutlined } from '@ant-design/icons';
 import { Alert, Button, Skeleton, Tag } from 'antd';
 import { useEffect, useRef, useState } from 'react';
 import type { WireEvent } from '@ringdesk/client';
@@ -57,11 +57,13 @@ export function Reader({ hit, onBack, onOpen, onVisitor }: ReaderProps): React.R
           </small>
         </div>
         <Button
+          icon={<FilterOutlined />}
+          aria-label={say('onlyVisitor')}
           onClick={() => {
             onVisitor(hit.visitor);
           }}
         >
-          {say('onlyVisitor')}
+          <span className="not-phone">{say('onlyVisitor')}</span>
         </Button>
       </header>
       {reading.problem !== undefined && (

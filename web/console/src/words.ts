@@ -189,6 +189,8 @@ const en = {
   onlyVisitor: 'Only this visitor',
   readOnlyHistory: 'This is for reading.',
   openAtDesk: 'Open at the desk',
+  said: '{0}: ',
+  noted: '{0} (private note): ',
   saidVisitor: 'Visitor',
   saidSystem: 'Automatic',
 };
@@ -379,6 +381,8 @@ const zh: Record<Word, string> = {
   onlyVisitor: '只看此访客',
   readOnlyHistory: '此处仅供查看。',
   openAtDesk: '在会话中打开',
+  said: '{0}：',
+  noted: '{0}（内部备注）：',
   saidVisitor: '访客',
   saidSystem: '自动消息',
 };

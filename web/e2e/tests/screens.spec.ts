@@ -71,6 +71,8 @@ for (const { name, options, phone } of TOURS) {
     await agent.page.getByRole('button', { name: /Settings|设置/ }).click();
     await expect(agent.page.locator('.own-menu')).toBeVisible();
     await picture(agent.page, 'console-settings');
+    await agent.page.getByRole('button', { name: /Settings|设置/ }).click();
+    await expect(agent.page.locator('.own-menu')).toBeHidden();
     await agent.page.goto(`${desk.server.url}/console/#/history`);
     const box = agent.page.getByRole('textbox', { name: /^(Search what was said|搜索聊天内容)$/ });
     await expect(box).toBeFocused();
