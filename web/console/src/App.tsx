@@ -101,6 +101,8 @@ export function App(): React.ReactElement {
         token: {
           colorPrimary: dark ? ACCENT_DARK : ACCENT,
           colorInfo: dark ? ACCENT_DARK : ACCENT,
+          // As `--soft` in the style sheet: Ant Design's own is too faint to be read.
+          colorTextPlaceholder: dark ? '#98a2b3' : '#667085',
           borderRadius: 8,
           fontFamily:
             'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif',

@@ -5,6 +5,7 @@ import {
   LogoutOutlined,
   MessageOutlined,
   QuestionCircleOutlined,
+  SearchOutlined,
   SettingOutlined,
   TeamOutlined,
 } from '@ant-design/icons';
@@ -17,7 +18,7 @@ import type { Language } from './words.ts';
 /** As in the style sheet: there the rail lies at the bottom. */
 const PHONE = '(max-width: 760px)';
 
-export type Page = 'desk' | 'team' | 'integration';
+export type Page = 'desk' | 'history' | 'team' | 'integration';
 
 interface RailProps {
   page: Page;
@@ -32,6 +33,7 @@ export function Rail({ page, unread, onHelp, onLogout }: RailProps): React.React
   const admin = desk.login.role === 'admin';
   const places: { key: Page; href: string; icon: React.ReactElement; label: string }[] = [
     { key: 'desk', href: '#/', icon: <MessageOutlined />, label: say('desk') },
+    { key: 'history', href: '#/history', icon: <SearchOutlined />, label: say('history') },
     ...(admin
       ? ([
           { key: 'team', href: '#/team', icon: <TeamOutlined />, label: say('agents') },

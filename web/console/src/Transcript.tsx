@@ -25,31 +25,40 @@ interface TranscriptProps {
   pending: readonly Outgoing[];
   visitorName: string;
   anonymous: boolean;
-  readByVisitor: number;
+  /** `undefined` where it does not matter any more. */
+  readByVisitor: number | undefined;
   typing: { preview: string } | undefined;
+  /** The event that is looked for: it is highlighted and in sight at first, not the end. */
+  hit?: number;
   onEarlier: (() => void) | undefined;
-  onRetry: (entry: Outgoing) => void;
-  onDiscard: (entry: Outgoing) => void;
+  onLater?: (() => void) | undefined;
+  onRetry?: (entry: Outgoing) => void;
+  onDiscard?: (entry: Outgoing) => void;
 }
 
 export function Transcript(props: TranscriptProps): React.ReactElement {
-  const { events, pending, visitorName, anonymous, readByVisitor, typing, onEarlier } = props;
+  const { events, pending, visitorName, anonymous, readByVisitor, typing, hit } = props;
+  const { onEarlier, onLater } = props;
   const { say, language } = useSurroundings();
   const box = useRef<HTMLDivElement>(null);
-  const atEnd = useRef(true);
+  /** What stays in sight whatever grows, until the reader scrolls. */
+  const kept = useRef<'end' | 'hit' | undefined>(hit === undefined ? 'end' : 'hit');
+  const letGo = (): void => {
+    kept.current = undefined;
+  };
   const lastOwn = events.findLast(
     (event) => event.kind === 'message' && event.from.role === 'agent',
   );
 
   useLayoutEffect(() => {
-    if (box.current !== null && atEnd.current) box.current.scrollTop = box.current.scrollHeight;
+    if (box.current !== null) keepInSight(box.current, kept.current);
   }, [events, pending.length, typing]);
   useEffect(() => {
-    // What grows later (pictures, rows measured on sight) must not push the end out of sight.
+    // What grows later (pictures, rows measured on sight) must not push it out of sight.
     const node = box.current;
     if (node === null) return;
     const follow = new ResizeObserver(() => {
-      if (atEnd.current) node.scrollTop = node.scrollHeight;
+      keepInSight(node, kept.current);
     });
     follow.observe(node);
     if (node.firstElementChild !== null) follow.observe(node.firstElementChild);
@@ -62,13 +71,19 @@ export function Transcript(props: TranscriptProps): React.ReactElement {
     <div
       ref={box}
       className="log"
-      role="log"
-      aria-live="polite"
+      role={hit === undefined ? 'log' : 'region'}
+      aria-live={hit === undefined ? 'polite' : 'off'}
+      aria-label={say('transcript')}
       tabIndex={0}
       onScroll={(event) => {
+        if (hit !== undefined) return;
         const node = event.currentTarget;
-        atEnd.current = node.scrollHeight - node.scrollTop - node.clientHeight < END_PX;
+        const atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < END_PX;
+        kept.current = atEnd ? 'end' : undefined;
       }}
+      {...(hit === undefined
+        ? {}
+        : { onWheel: letGo, onTouchMove: letGo, onPointerDown: letGo, onKeyDown: letGo })}
     >
       <div className="log-rows">
         {onEarlier !== undefined && (
@@ -87,13 +102,23 @@ export function Transcript(props: TranscriptProps): React.ReactElement {
                 visitorName={visitorName}
                 anonymous={anonymous}
                 follows={!newDay && samePerson(before, event)}
+                hit={event.seq === hit}
                 mark={
-                  event === lastOwn ? (readByVisitor >= event.seq ? 'read' : 'sent') : undefined
+                  event !== lastOwn || readByVisitor === undefined
+                    ? undefined
+                    : readByVisitor >= event.seq
+                      ? 'read'
+                      : 'sent'
                 }
               />
             </Fragment>
           );
         })}
+        {onLater !== undefined && (
+          <Button type="text" className="more" onClick={onLater}>
+            {say('later')}
+          </Button>
+        )}
         {pending.map((entry) => (
           <PendingRow key={entry.id} entry={entry} {...props} />
         ))}
@@ -106,6 +131,16 @@ export function Transcript(props: TranscriptProps): React.ReactElement {
       </div>
     </div>
   );
+}
+
+function keepInSight(box: HTMLElement, kept: 'end' | 'hit' | undefined): void {
+  if (kept === 'end') box.scrollTop = box.scrollHeight;
+  if (kept !== 'hit') return;
+  const row = box.querySelector('.hit')?.getBoundingClientRect();
+  if (row === undefined) return;
+  const { top } = box.getBoundingClientRect();
+  // In the middle; of one that is higher than the box, its beginning.
+  box.scrollTop += row.top - top - Math.max(0, (box.clientHeight - row.height) / 2);
 }
 
 function samePerson(before: WireEvent | undefined, event: WireEvent): boolean {
@@ -122,6 +157,7 @@ interface RowProps {
   anonymous: boolean;
   /** The same person spoke just before. */
   follows: boolean;
+  hit: boolean;
   mark: 'read' | 'sent' | undefined;
 }
 
@@ -130,13 +166,18 @@ const Row = memo(function Row({
   visitorName,
   anonymous,
   follows,
+  hit,
   mark,
 }: RowProps): React.ReactElement {
   const { say, language } = useSurroundings();
   const time = clock(event.at, language);
   if (event.kind === 'note') {
     return (
-      <div className="bubble-row ours note" data-seq={event.seq}>
+      <div
+        className={`bubble-row ours note ${hit ? 'hit' : ''}`}
+        data-seq={event.seq}
+        aria-current={hit}
+      >
         <div className="bubble">
           <small>
             {say('note')} · {event.from.name || event.from.id}
@@ -157,8 +198,9 @@ const Row = memo(function Row({
   const theirs = event.from.role === 'visitor';
   return (
     <div
-      className={`bubble-row ${theirs ? 'theirs' : 'ours'} ${follows ? 'follows' : ''}`}
+      className={`bubble-row ${theirs ? 'theirs' : 'ours'} ${follows ? 'follows' : ''} ${hit ? 'hit' : ''}`}
       data-seq={event.seq}
+      aria-current={hit}
     >
       {theirs &&
         (follows ? (
@@ -208,7 +250,7 @@ function PendingRow({ entry, onRetry, onDiscard }: PendingRowProps): React.React
           <button
             type="button"
             onClick={() => {
-              onRetry(entry);
+              onRetry?.(entry);
             }}
           >
             {say('retry')}
@@ -216,7 +258,7 @@ function PendingRow({ entry, onRetry, onDiscard }: PendingRowProps): React.React
           <button
             type="button"
             onClick={() => {
-              onDiscard(entry);
+              onDiscard?.(entry);
             }}
           >
             {say('discard')}

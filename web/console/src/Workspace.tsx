@@ -1,4 +1,4 @@
-/** The desk of one logged-in person: the rail, the list, the talk, the visitor; and the pages of an admin. */
+/** The desk of one logged-in person: the rail, the list, the talk, the visitor; and the other pages. */
 
 import { App, Spin } from 'antd';
 import { lazy, Suspense, useCallback, useEffect, useState } from 'react';
@@ -10,9 +10,11 @@ import type { Tab } from './ConversationList.tsx';
 import { Desk } from './desk.ts';
 import { Rail } from './Rail.tsx';
 import type { Page } from './Rail.tsx';
+import { NOTHING_ASKED } from './search.ts';
 import { Shortcuts, useShortcuts } from './Shortcuts.tsx';
 import { TalkPane } from './TalkPane.tsx';
 
+const History = lazy(() => import('./History.tsx'));
 const Team = lazy(() => import('./Team.tsx'));
 const Integration = lazy(() => import('./Integration.tsx'));
 
@@ -44,9 +46,11 @@ export function Workspace({ login, onLeave }: WorkspaceProps): React.ReactElemen
   );
 }
 
+const PAGES: readonly Page[] = ['history', 'team', 'integration'];
+
 function pageOf(hash: string): Page {
   const name = hash.replace(/^#\/?/, '');
-  return name === 'team' || name === 'integration' ? name : 'desk';
+  return PAGES.find((page) => page === name) ?? 'desk';
 }
 
 function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement {
@@ -57,6 +61,7 @@ function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement
   const [tab, setTab] = useState<Tab>('mine');
   const [chosen, setChosen] = useState<string>();
   const [help, setHelp] = useState(false);
+  const [question, setQuestion] = useState(NOTHING_ASKED);
 
   useEffect(() => {
     const follow = (): void => {
@@ -128,7 +133,11 @@ function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement
         </>
       ) : (
         <Suspense fallback={<Spin className="page-wait" />}>
-          {page === 'team' ? <Team /> : <Integration />}
+          {page === 'history' && (
+            <History question={question} onAsk={setQuestion} onOpen={choose} />
+          )}
+          {page === 'team' && <Team />}
+          {page === 'integration' && <Integration />}
         </Suspense>
       )}
       <Shortcuts

@@ -36,6 +36,22 @@ export interface Account {
   serving?: number;
 }
 
+/** Something said that a search found. */
+export interface Hit {
+  event: WireEvent;
+  visitor: string;
+  name: string;
+  vip: boolean;
+  /** The text around the first match, in pieces. */
+  snippet: { text: string; match?: boolean }[];
+}
+
+export interface EventsPage {
+  events: WireEvent[];
+  /** The newest event of the conversation, on this page or not. */
+  last_seq: number;
+}
+
 export type ListState = 'open' | 'closed' | 'waiting' | 'mine';
 
 export class ApiError extends Error {
@@ -124,9 +140,13 @@ export class Api {
     return this.ask('GET', `conversations/${encodeURIComponent(id)}`);
   }
 
-  events(id: string, after: number, limit: number): Promise<{ events: WireEvent[] }> {
+  events(id: string, after: number, limit: number): Promise<EventsPage> {
     const query = `after=${String(after)}&limit=${String(limit)}`;
     return this.ask('GET', `conversations/${encodeURIComponent(id)}/events?${query}`);
+  }
+
+  search(query: URLSearchParams): Promise<{ hits: Hit[]; next: string | null }> {
+    return this.ask('GET', `search?${query.toString()}`);
   }
 
   agents(): Promise<{ agents: Account[] }> {

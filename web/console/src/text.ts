@@ -21,17 +21,20 @@ export function clock(at: string | number, language: Language): string {
   return new Date(at).toLocaleTimeString(LOCALES[language], {
     hour: '2-digit',
     minute: '2-digit',
-    hour12: false,
+    hourCycle: 'h23',
   });
 }
 
-export function dateAndClock(at: string, language: Language): string {
-  return new Date(at).toLocaleString(LOCALES[language], {
+/** The year only where it is not this one. */
+export function dateAndClock(at: string, language: Language, now = new Date()): string {
+  const then = new Date(at);
+  return then.toLocaleString(LOCALES[language], {
+    ...(then.getFullYear() === now.getFullYear() ? {} : { year: 'numeric' }),
     month: 'short',
     day: 'numeric',
     hour: '2-digit',
     minute: '2-digit',
-    hour12: false,
+    hourCycle: 'h23',
   });
 }
 
@@ -61,7 +64,11 @@ export function waits(since_ms: number, now_ms: number, say: Say): string {
 }
 
 /** The visitor's name, or what can be said of an anonymous one. */
-export function visitorName(summary: Summary | undefined, id: string, say: Say): string {
+export function visitorName(
+  summary: Pick<Summary, 'name' | 'visitor'> | undefined,
+  id: string,
+  say: Say,
+): string {
   if (summary?.name) return summary.name;
   const mark = (summary === undefined || summary.visitor === '' ? id : summary.visitor)
     .replace(/[^\p{L}\p{N}]/gu, '')
