@@ -48,9 +48,7 @@ impl Projection {
 
     /// The number of the last record of each stream that is in SQL. A stream that is missing has none.
     pub fn progress(&self) -> Result<BTreeMap<u32, u64>, SqlError> {
-        let mut statement = self.connection.prepare_cached("SELECT stream, number FROM progress")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, rows::unsigned(row.get(1)?))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows::progress(&self.connection)
     }
 
     /// Applies consecutive records of a stream in one transaction and returns the last that is in SQL now.
@@ -92,14 +90,7 @@ fn apply(
         if *number != progress + 1 {
             return Err(SqlError::Missing { stream, needed: progress + 1, given: *number });
         }
-        match record {
-            Record::Conversation(record) => insert_conversation(&transaction, keys, record)?,
-            Record::Event(event) => {
-                let key = key(&transaction, keys, event)?;
-                insert_event(&transaction, key, event)?;
-                changes.entry(key).or_insert_with(|| Change::new(event.at_ms)).add(event);
-            }
-        }
+        add(&transaction, keys, &mut changes, record)?;
         progress = *number;
         is_new = true;
     }
@@ -111,6 +102,36 @@ fn apply(
         transaction.commit()?;
     }
     Ok(progress)
+}
+
+/// Adds a record, and to `changes` what it makes of its conversation.
+pub(super) fn add(
+    transaction: &Transaction<'_>,
+    keys: &mut HashMap<String, i64>,
+    changes: &mut BTreeMap<i64, Change>,
+    record: &Record,
+) -> Result<(), SqlError> {
+    match record {
+        Record::Conversation(record) => insert_conversation(transaction, keys, record)?,
+        Record::Event(event) => {
+            let key = key(transaction, keys, event)?;
+            add_event(transaction, key, event)?;
+            changes.entry(key).or_insert_with(|| Change::new(event.at_ms)).add(event);
+        }
+    }
+    Ok(())
+}
+
+/// An event, to be found by what it says.
+pub(super) fn add_event(
+    transaction: &Transaction<'_>,
+    conversation: i64,
+    event: &EventRecord,
+) -> Result<(), SqlError> {
+    if insert_event(transaction, conversation, event)? {
+        search::index(transaction, rows::event_key(conversation, event.seq), event)?;
+    }
+    Ok(())
 }
 
 pub(super) fn set_progress(transaction: &Transaction<'_>, stream: u32, number: u64) -> Result<(), SqlError> {
@@ -194,11 +215,12 @@ pub(super) fn key(
     Ok(key)
 }
 
+/// The row alone; false: it was there already.
 pub(super) fn insert_event(
     transaction: &Transaction<'_>,
     conversation: i64,
     event: &EventRecord,
-) -> Result<(), SqlError> {
+) -> Result<bool, SqlError> {
     let taken = || SqlError::Seq { conversation: event.conversation.clone(), seq: event.seq };
     if event.seq > SEQ_MAX {
         return Err(taken());
@@ -222,13 +244,13 @@ pub(super) fn insert_event(
             event.phase as u8,
         ])?;
     if inserted == 1 {
-        return search::index(transaction, key, event);
+        return Ok(true);
     }
     let sql = format!("SELECT {} FROM events WHERE key = ?1", rows::EVENT_COLUMNS);
     let mut statement = transaction.prepare_cached(&sql)?;
     let mut found = statement.query([key])?;
     match found.next()? {
-        Some(row) if rows::event(&event.conversation, row)? == *event => Ok(()),
+        Some(row) if rows::event(&event.conversation, row)? == *event => Ok(false),
         _ => Err(taken()),
     }
 }

@@ -19,7 +19,7 @@ use super::{
     rows::{self, ConversationRow},
     search,
 };
-use crate::record::{ConversationRecord, EventRecord, Record};
+use crate::record::{ConversationRecord, EventRecord, Phase, Record};
 
 pub use old::Old;
 
@@ -93,11 +93,14 @@ impl Rebuilder {
                 }
                 Record::Event(event) => {
                     let key = projection::key(&transaction, keys, event)?;
-                    if let Err(SqlError::Seq { .. }) = projection::insert_event(&transaction, key, event) {
+                    let inserted = projection::insert_event(&transaction, key, event);
+                    if let Err(SqlError::Seq { .. }) = inserted {
                         self.conflicts += 1;
                         let taken = rows::event_key(key, event.seq);
                         transaction.execute("DELETE FROM events WHERE key = ?1", [taken])?;
                         projection::insert_event(&transaction, key, event)?;
+                    } else {
+                        inserted?;
                     }
                     let mut change = Change::new(event.at_ms);
                     change.add(event);
@@ -150,9 +153,6 @@ impl Rebuilder {
             made.notes = repair::fill_gaps(&transaction, keys(&transaction, &gapped)?)?;
         }
         repair::rewrite_rows(&transaction, progress)?;
-        // In the order of time, not of keys: a search finds the newest first.
-        transaction
-            .execute_batch("DELETE FROM said; INSERT INTO said_words (said_words) VALUES ('delete-all');")?;
         search::index_all(&transaction)?;
         made.walked = check::walk(&transaction, &mut |_| {}, progress)?;
         transaction.commit()?;
@@ -258,14 +258,15 @@ fn add_conversations(connection: &mut Connection, old: &Old, read: &mut OldRead)
     batches.end()
 }
 
-fn insert_row(connection: &Connection, row: &ConversationRow) -> Result<(), SqlError> {
+/// Returns how many were inserted: none, if its key or its id is there.
+fn insert_row(connection: &Connection, row: &ConversationRow) -> Result<u64, SqlError> {
     let record = &row.record;
     let sql = format!(
         "INSERT OR IGNORE INTO conversations ({}) VALUES \
          (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
         rows::CONVERSATION_COLUMNS
     );
-    connection.prepare_cached(&sql)?.execute(params![
+    let inserted = connection.prepare_cached(&sql)?.execute(params![
         row.key,
         record.conversation,
         record.site,
@@ -283,7 +284,7 @@ fn insert_row(connection: &Connection, row: &ConversationRow) -> Result<(), SqlE
         row.closed_at_ms.map(rows::signed),
         rows::signed(row.last_message),
     ])?;
-    Ok(())
+    Ok(inserted as u64)
 }
 
 /// Conversations whose row is lost, from the indexes; the name and the page are lost with it.
@@ -302,15 +303,23 @@ fn add_ids(connection: &mut Connection, old: &Old, read: &mut OldRead) -> Result
             page: String::new(),
             at_ms: 0,
         };
-        let inserted = connection
-            .prepare_cached(
-                "INSERT OR IGNORE INTO conversations (key, id, site, visitor, name, vip, page, record_at,
-                     seq, phase, agent, rated, opened_at, last_at, closed_at, last_message)
-                 VALUES (?1, ?2, ?3, ?4, '', 0, '', 0, 0, 1, '', 0, 0, 0, NULL, 0)",
-            )?
-            .execute(params![key, record.conversation, record.site, record.visitor])?;
-        read.ids_only += inserted as u64;
-        read.conversations += inserted as u64;
+        let inserted = insert_row(
+            connection,
+            &ConversationRow {
+                key,
+                record,
+                seq: 0,
+                phase: Phase::Greeting,
+                agent: String::new(),
+                rated: false,
+                opened_at_ms: 0,
+                last_at_ms: 0,
+                closed_at_ms: None,
+                last_message: 0,
+            },
+        )?;
+        read.ids_only += inserted;
+        read.conversations += inserted;
     }
     Ok(())
 }

@@ -120,16 +120,7 @@ impl Projection {
         let progress = projection::progress(&transaction, stream)?;
         let mut changes = BTreeMap::new();
         for (_, record) in salvaged.iter().filter(|(number, _)| (progress + 1..=up_to).contains(number)) {
-            match record {
-                Record::Conversation(record) => {
-                    projection::insert_conversation(&transaction, keys, record)?;
-                }
-                Record::Event(event) => {
-                    let key = projection::key(&transaction, keys, event)?;
-                    projection::insert_event(&transaction, key, event)?;
-                    changes.entry(key).or_insert_with(|| Change::new(event.at_ms)).add(event);
-                }
-            }
+            projection::add(&transaction, keys, &mut changes, record)?;
         }
         for (&key, change) in &changes {
             change.write(&transaction, key)?;
@@ -163,7 +154,7 @@ pub(super) fn fill_gaps(
                     let EventRecord { phase, agent, at_ms, .. } = before;
                     let at_ms = if seq == 1 { next_at_ms.unwrap_or(at_ms) } else { at_ms };
                     before = EventRecord { seq, at_ms, phase, agent, ..note(&conversation) };
-                    projection::insert_event(transaction, key, &before)?;
+                    projection::add_event(transaction, key, &before)?;
                     notes += 1;
                 }
             }

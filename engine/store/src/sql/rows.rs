@@ -1,6 +1,8 @@
 //! Values to columns and back.
 
-use rusqlite::Row;
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, Row};
 
 use super::{SEQ_BITS, SEQ_MAX, SqlError};
 use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Role};
@@ -55,6 +57,13 @@ fn role(value: i64) -> Result<Role, SqlError> {
         3 => Ok(Role::System),
         value => Err(SqlError::Damaged { column: "events.role", value }),
     }
+}
+
+/// The number of the last record of each stream that is in SQL. A stream that is missing has none.
+pub(super) fn progress(connection: &Connection) -> Result<BTreeMap<u32, u64>, SqlError> {
+    let mut statement = connection.prepare_cached("SELECT stream, number FROM progress")?;
+    let found = statement.query_map([], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// The columns that [`event`] reads, in its order.

@@ -80,8 +80,11 @@ pub(super) fn index(transaction: &Transaction<'_>, key: i64, event: &EventRecord
     Ok(())
 }
 
-/// Indexes all events there are: after a migration, or where the index was made anew.
+/// Makes the index anew, of all events there are and in the order of time: a search finds the newest first.
+/// Returns how many events it has read.
 pub(super) fn index_all(transaction: &Transaction<'_>) -> Result<u64, SqlError> {
+    transaction
+        .execute_batch("DELETE FROM said; INSERT INTO said_words (said_words) VALUES ('delete-all');")?;
     let mut count = 0;
     let sql = format!("SELECT {} FROM events WHERE kind IN (1, 7) ORDER BY at, key", rows::EVENT_COLUMNS);
     let mut statement = transaction.prepare(&sql)?;

@@ -305,6 +305,16 @@ fn what_the_old_database_lacks_comes_from_the_journal_or_is_counted() {
 }
 
 #[test]
+fn an_event_that_a_rebuild_cannot_write_ends_it() {
+    let database = database(0);
+    let path = database.directory.path().join("new.db");
+    let mut rebuilder = Rebuilder::create(&path).expect("creates");
+    change(&path, "CREATE TRIGGER full BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'full'); END");
+    let error = rebuilder.add_records(&records(1)).expect_err("nothing can be written");
+    assert!(error.to_string().contains("full"), "{error}");
+}
+
+#[test]
 fn whatever_page_is_destroyed_what_is_left_is_read_and_the_journal_gives_the_rest() {
     const PAGE_BYTES: usize = 4096;
     let intact = database(200);

@@ -28,9 +28,7 @@ impl Old {
 
     /// The number of the last record of each stream that is in it.
     pub fn progress(&self) -> Result<BTreeMap<u32, u64>, SqlError> {
-        let mut statement = self.connection.prepare("SELECT stream, number FROM progress")?;
-        let found = statement.query_map([], |row| Ok((row.get(0)?, rows::unsigned(row.get(1)?))))?;
-        Ok(found.collect::<Result<_, _>>()?)
+        rows::progress(&self.connection)
     }
 
     /// Rows of a table with a number as its key, in order; `each` is false for a row that means nothing.
