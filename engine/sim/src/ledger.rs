@@ -65,6 +65,16 @@ pub struct Counts {
     pub seen: u64,
 }
 
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.acknowledged += other.acknowledged;
+        self.refused += other.refused;
+        self.abandoned += other.abandoned;
+        self.seen += other.seen;
+    }
+}
+
 impl Ledger {
     /// Somebody sent something for the first time.
     pub fn sent(&mut self, sender: &str, id: &str, conversation: &str, text: &str) {

@@ -45,38 +45,7 @@ struct Shared {
     done: AtomicU64,
     has_failed: AtomicBool,
     failure: Mutex<Option<(u64, String)>>,
-    sums: Mutex<Sums>,
-}
-
-#[derive(Default)]
-struct Sums {
-    sent: u64,
-    acknowledged: u64,
-    refused: u64,
-    abandoned: u64,
-    seen: u64,
-    crashes: u64,
-    stops: u64,
-    disk_failures: u64,
-    rot_found: u64,
-    recovered: u64,
-    steps: u64,
-}
-
-impl Sums {
-    fn add(&mut self, summary: &Summary) {
-        self.sent += summary.counts.sent;
-        self.acknowledged += summary.counts.acknowledged;
-        self.refused += summary.counts.refused;
-        self.abandoned += summary.counts.abandoned;
-        self.seen += summary.counts.seen;
-        self.crashes += summary.crashes;
-        self.stops += summary.stops;
-        self.disk_failures += summary.disk_failures;
-        self.rot_found += summary.rot_found;
-        self.recovered += summary.recovered;
-        self.steps += summary.steps;
-    }
+    sums: Mutex<Summary>,
 }
 
 fn main() -> ExitCode {
@@ -125,7 +94,7 @@ fn live_on(shared: &Shared, end: u64, bar: &indicatif::ProgressBar) {
             return;
         }
         match panic::catch_unwind(panic::AssertUnwindSafe(|| sim::live(seed, &metrics, false))) {
-            Ok(summary) => shared.sums.lock().expect("no panic holds it").add(&summary),
+            Ok(summary) => *shared.sums.lock().expect("no panic holds it") += summary,
             Err(payload) => {
                 shared.has_failed.store(true, Ordering::Relaxed);
                 let text = payload
@@ -145,18 +114,18 @@ fn live_on(shared: &Shared, end: u64, bar: &indicatif::ProgressBar) {
 }
 
 fn report(shared: &Shared, seconds: f64) {
-    let sums = shared.sums.lock().expect("no panic holds it");
+    let sums = *shared.sums.lock().expect("no panic holds it");
     let done = shared.done.load(Ordering::Relaxed);
     println!(
         "{done} seeds in {seconds:.1} s: {:.0} seeds/s, {} steps; {} sent = {} acknowledged + {} refused + {} given up; \
          {} events seen; {} kills, {} stops, {} failed disks, {} records recovered, {} damaged journals found",
         done as f64 / seconds.max(0.001),
         sums.steps,
-        sums.sent,
-        sums.acknowledged,
-        sums.refused,
-        sums.abandoned,
-        sums.seen,
+        sums.counts.sent,
+        sums.counts.acknowledged,
+        sums.counts.refused,
+        sums.counts.abandoned,
+        sums.counts.seen,
         sums.crashes,
         sums.stops,
         sums.disk_failures,

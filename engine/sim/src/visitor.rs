@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use store::record::Role;
 
 use crate::{
-    ledger::Fate,
     person::{Common, Part, Surroundings},
     server::Machine,
 };
@@ -30,8 +29,10 @@ impl Visitor {
         Self { signed, class, token: None, name, conversation: None, is_over: false }
     }
 
-    /// The conversation that the visitor is in.
-    fn begin_anew(&mut self) {
+    /// Leaves, and knows no conversation any more: what was said in it and not answered is given up.
+    fn begin_anew(&mut self, person: &mut Common, world: &mut Surroundings<'_>) {
+        person.leave(true, world.network);
+        person.abandon_others(&self.name, "", world.ledger);
         self.conversation = None;
         self.is_over = false;
     }
@@ -106,9 +107,7 @@ impl Part for Visitor {
         }
         let Some(conversation) = self.conversation.clone() else { return };
         if self.is_over && person.random.one_in(3) {
-            person.leave(true, world.network);
-            person.abandon_others(&self.name, "", world.ledger);
-            return self.begin_anew();
+            return self.begin_anew(person, world);
         }
         match person.random.below(40) {
             0 => person.send(&json!({"type": "human"}), world.network),
@@ -121,11 +120,7 @@ impl Part for Visitor {
             4 => person.send(&json!({"type": "close"}), world.network),
             5 if person.random.one_in(3) => {
                 // Another device, or a cleared one: nothing is known any more but who one is.
-                for unanswered in std::mem::take(&mut person.unanswered) {
-                    world.ledger.told(&self.name, &unanswered.id, Fate::Abandoned);
-                }
-                person.leave(true, world.network);
-                self.begin_anew();
+                self.begin_anew(person, world);
             }
             5..30 => person.say(&self.name, &conversation, "message", world),
             _ => {}

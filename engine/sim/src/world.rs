@@ -92,6 +92,19 @@ pub struct Summary {
     pub fingerprint: u64,
 }
 
+impl std::ops::AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.counts += other.counts;
+        self.crashes += other.crashes;
+        self.stops += other.stops;
+        self.disk_failures += other.disk_failures;
+        self.rot_found += other.rot_found;
+        self.recovered += other.recovered;
+        self.steps += other.steps;
+        self.fingerprint ^= other.fingerprint;
+    }
+}
+
 pub struct World {
     random: Random,
     faults: Faults,

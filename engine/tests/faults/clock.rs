@@ -64,10 +64,7 @@ fn a_wall_clock_that_jumps_loses_nothing_and_ends_nobodys_lease() {
         desk.kill();
         desk.start_again();
         for visitor in &mut visitors {
-            visitor.come_back(&desk);
-            visitor.check(&desk, &token);
-            visitor.send_all_again();
-            visitor.check(&desk, &token);
+            visitor.check_all_kept(&desk, &token);
         }
         assert_eq!(desk.stop(), Some(0));
     }

@@ -127,6 +127,16 @@ impl Visitor {
         }
     }
 
+    /// Comes back after whatever happened: nothing acknowledged is lost, resends get their first numbers, nothing
+    /// is doubled.
+    pub fn check_all_kept(&mut self, desk: &Desk, token: &str) {
+        self.check(desk, token);
+        self.come_back(desk);
+        self.check(desk, token);
+        self.send_all_again();
+        self.check(desk, token);
+    }
+
     /// Waits until the server ends the connection: the error's code, and the close code.
     pub fn farewell(&mut self) -> (String, Option<u16>) {
         let code = self.client.wait_for_close();

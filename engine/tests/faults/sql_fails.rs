@@ -48,10 +48,7 @@ fn a_chat_goes_on_while_the_database_fails_and_a_kill_in_between_loses_nothing()
                 desk.wait_for_metric(|name, value| name == "ringdesk_projection_lag_records" && value == 0.0);
             }
             for visitor in &mut visitors {
-                visitor.come_back(&desk);
-                visitor.check(&desk, &token);
-                visitor.send_all_again();
-                visitor.check(&desk, &token);
+                visitor.check_all_kept(&desk, &token);
             }
             assert_eq!(desk.stop(), Some(0));
         }
