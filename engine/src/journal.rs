@@ -22,7 +22,9 @@ use store::{
 };
 
 pub use disk::{Directory, Disk, Listed};
-pub(crate) use files::{BlockBuffer, SegmentName, is_unfinished, open_direct, read_full, sync_directory};
+pub(crate) use files::{
+    BlockBuffer, SegmentName, directory_of, is_unfinished, open_direct, read_full, sync_directory,
+};
 pub use maker::{MakerLimits, Prepared, SegmentFile, SegmentMaker, SegmentSource, Trouble, Workshop};
 pub use published::{Position, Published};
 

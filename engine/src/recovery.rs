@@ -24,8 +24,12 @@ use store::{
     sql::{Projection, SqlError},
 };
 
-use crate::journal::{BlockBuffer, Directory, Disk, SegmentFile, StreamStart, is_unfinished, sync_directory};
-use crate::planted::{self, Planted};
+use crate::{
+    journal::{
+        BlockBuffer, Directory, Disk, SegmentFile, StreamStart, directory_of, is_unfinished, sync_directory,
+    },
+    planted::{self, Planted},
+};
 
 pub use doctor::{Damage, DamageKind, Report, SegmentReport, doctor};
 pub(crate) use doctor::{EVIDENCE, examine};
@@ -75,10 +79,7 @@ fn make_directory(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    let above = match path.parent() {
-        Some(above) if above != Path::new("") => above,
-        Some(_) | None => Path::new("."),
-    };
+    let above = directory_of(path);
     make_directory(above)?;
     fs::create_dir(path)?;
     sync_directory(above)

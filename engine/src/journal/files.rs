@@ -79,6 +79,14 @@ pub(crate) fn read_full(file: &File, buffer: &mut [u8], offset: u64) -> io::Resu
     Ok(done)
 }
 
+/// Where a file or a directory is.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(above) if above != Path::new("") => above,
+        Some(_) | None => Path::new("."),
+    }
+}
+
 /// Makes names in the directory survive power loss.
 pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()

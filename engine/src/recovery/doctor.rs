@@ -13,17 +13,14 @@ use std::{
 };
 
 use store::journal::{
-    BLOCK_BYTES, Cursor, HeaderError, RECORD_BYTES_MAX, Reader, SegmentHeader, Step, Stop, salvage,
-    salvage_header,
+    BLOCK_BYTES, Cursor, HeaderError, Reader, SegmentHeader, Step, Stop, salvage, salvage_header,
 };
 
+use super::scan::{HEAD_BYTES, first_number};
 use crate::{
     journal::{BlockBuffer, SegmentName, is_unfinished, open_direct, read_full},
     upkeep::image::read_image,
 };
-
-/// Where the first record of a segment ends at the latest.
-const HEAD_BYTES: usize = BLOCK_BYTES + RECORD_BYTES_MAX;
 
 /// So often it looks at a journal in which each look shows other damage.
 const LOOKS_MAX: usize = 4;
@@ -175,9 +172,7 @@ fn first_numbers(journal: &Path, names: &[(u32, u32)]) -> io::Result<HashMap<(u3
         let read = read_full(&file, head.bytes(), 0)?;
         let head = &head.bytes()[..read];
         let Ok(header) = SegmentHeader::decode(head) else { continue };
-        if let Step::Record { number, .. } = Cursor::new(header.epoch, None, None).step(head, 0) {
-            found.insert((stream, segment), number);
-        }
+        found.extend(first_number(&header, head).map(|number| ((stream, segment), number)));
     }
     Ok(found)
 }
@@ -316,9 +311,9 @@ fn damage(
     kind: DamageKind,
     expected: Option<u64>,
 ) -> Damage {
-    let header = report.header.ok().filter(|_| kind != DamageKind::Name);
-    let header = header.or_else(|| salvage_header(image, report.stream, report.segment));
-    let saved = header.map_or_else(Vec::new, |header| salvage(image, header.epoch, offset.max(BLOCK_BYTES)));
+    let saved = report
+        .proved_header(image, Some(kind))
+        .map_or_else(Vec::new, |header| salvage(image, header.epoch, offset.max(BLOCK_BYTES)));
     let saved: Vec<u64> = saved.into_iter().map(|(number, _)| number).collect();
     // Where nothing before it is there any more, SQL has what came before.
     let (lost, salvaged) = missing(&saved, expected.unwrap_or(1), report.end);
@@ -341,6 +336,14 @@ fn missing(saved: &[u64], from: u64, end: Option<u64>) -> (Vec<(u64, u64)>, u64)
         lost.push((next, end - 1));
     }
     (lost, salvaged)
+}
+
+impl SegmentReport {
+    /// Its header, where that is not what is damaged; else what the rest of its image proves it to have been.
+    pub(crate) fn proved_header(&self, image: &[u8], damage: Option<DamageKind>) -> Option<SegmentHeader> {
+        let header = self.header.ok().filter(|_| damage != Some(DamageKind::Name));
+        header.or_else(|| salvage_header(image, self.stream, self.segment))
+    }
 }
 
 impl Damage {

@@ -37,7 +37,7 @@ impl Scanned {
 }
 
 /// Where the first record of a segment ends at the latest.
-const HEAD_BYTES: usize = BLOCK_BYTES + RECORD_BYTES_MAX;
+pub(super) const HEAD_BYTES: usize = BLOCK_BYTES + RECORD_BYTES_MAX;
 const _: () = assert!(HEAD_BYTES.is_multiple_of(BLOCK_BYTES));
 
 pub(super) fn scan(disk: &dyn Disk) -> Result<Scanned, RecoveryError> {
@@ -81,12 +81,16 @@ impl Scanned {
         if (header.stream, header.segment) != (stream, segment) || !is_whole {
             return Err(RecoveryError::Damaged { path: file.path, offset: 0 });
         }
-        let mut cursor = Cursor::new(header.epoch, None, None);
-        let first_number = match cursor.step(head, 0) {
-            Step::Record { number, .. } => Some(number),
-            Step::Short | Step::Nothing | Step::Unknown => None,
-        };
+        let first_number = first_number(&header, head);
         self.streams.entry(stream).or_default().push(Found { file, header, first_number });
         Ok(())
+    }
+}
+
+/// The number of a segment's first record, if it has one that is intact.
+pub(super) fn first_number(header: &SegmentHeader, head: &[u8]) -> Option<u64> {
+    match Cursor::new(header.epoch, None, None).step(head, 0) {
+        Step::Record { number, .. } => Some(number),
+        Step::Short | Step::Nothing | Step::Unknown => None,
     }
 }

@@ -233,7 +233,7 @@ impl Shard {
             Parked::Inbound(inbound) if self.conversations.find(id).is_some() => self.inbound(inbound, out),
             Parked::Inbound(inbound) => {
                 self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
-                self.tell(&inbound, &super::inbound::UNKNOWN, out);
+                self.tell(&inbound, &inbound::UNKNOWN, out);
             }
             Parked::AgentReader { address, after } => {
                 if let Some(index) = self.conversations.find(id) {

@@ -4,8 +4,9 @@
 //! The order makes it so. What was acknowledged is in a segment or, if that was recycled, in SQL. So the
 //! segments are copied first, then the database: a segment that goes away under the copy is in the database
 //! by then. Of a stream's segments the newest is copied first: if it has a record, the one before it is
-//! complete, and so is the copy that is made of that one next. At last the copies are applied to the copied database by the same code that a start uses, and
-//! thrown away: the backup is one file and the secrets. The server is asked nothing and waits for nothing.
+//! complete, and so is the copy that is made of that one next. At last the copies are applied to the copied
+//! database by the same code that a start uses, and thrown away: the backup is one file and the secrets. The
+//! server is asked nothing and waits for nothing.
 
 use std::{
     fs::{self, File},
@@ -13,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use store::sql::{Checker, Counts, Flaw, Projection, snapshot};
+use store::sql::{Checker, Counts, Flaw, Projection, files_beside, snapshot};
 
 use super::{
     error::UpkeepError,
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::{
     identity::secrets::{LOGIN_FILE, VISITOR_FILE},
-    journal::{SegmentName, sync_directory},
+    journal::{SegmentName, directory_of, sync_directory},
     pool::records::DATABASE_FILE,
     recovery::{DataDirectory, RecoveryError, recover},
 };
@@ -66,7 +67,7 @@ pub fn backup(
     manifest.began_at = files::time_text(began_at_ms);
     manifest.ended_at = files::time_text(now_ms());
     manifest.write(folder)?;
-    let above = files::folder(folder);
+    let above = directory_of(folder);
     sync_directory(above).map_err(UpkeepError::disk(above))?;
     Ok(BackedUp { manifest, applied, flaws })
 }
@@ -150,8 +151,8 @@ fn remove_scaffold(folder: &Path) -> Result<(), UpkeepError> {
     fs::remove_dir_all(&journal).map_err(UpkeepError::disk(&journal))?;
     let lock = folder.join("lock");
     fs::remove_file(&lock).map_err(UpkeepError::disk(&lock))?;
-    for beside in files::beside_database(&folder.join(DATABASE_FILE)) {
-        fs::remove_file(&beside).map_err(UpkeepError::disk(&beside))?;
+    for beside in files_beside(&folder.join(DATABASE_FILE)) {
+        files::remove(&beside).map_err(UpkeepError::disk(&beside))?;
     }
     Ok(())
 }

@@ -12,13 +12,16 @@ use std::{
 };
 
 use store::{
-    journal::{BLOCK_BYTES, Reader, salvage, salvage_header},
+    journal::{BLOCK_BYTES, Reader, salvage},
     record::Record,
     sql::Projection,
 };
 
 use super::{error::UpkeepError, files, finding::stretches, watch::Watch};
-use crate::recovery::{self, DamageKind, DataDirectory, EVIDENCE, Report, SegmentReport};
+use crate::{
+    journal::directory_of,
+    recovery::{self, DamageKind, DataDirectory, EVIDENCE, Report, SegmentReport},
+};
 
 /// Records applied in one transaction.
 const BATCH_RECORDS: usize = 2_000;
@@ -58,7 +61,7 @@ impl fmt::Display for Cut {
 
 /// What an operator types to cut this damage.
 pub fn command(path: &Path, offset: usize) -> String {
-    let data = files::folder(files::folder(path));
+    let data = directory_of(directory_of(path));
     format!("ringdesk doctor --data {} --cut-damaged {}@{offset}", data.display(), name(path))
 }
 
@@ -137,11 +140,10 @@ fn find<'a>(
 pub(super) fn records(segment: &SegmentReport, salvages: bool) -> Result<Vec<(u64, Record)>, UpkeepError> {
     let image = fs::read(&segment.path).map_err(UpkeepError::disk(&segment.path))?;
     let mut records: Vec<_> = if salvages {
-        let is_named = |kind| kind != DamageKind::Name;
-        let is_right = segment.damage.as_ref().is_none_or(|damage| is_named(damage.kind));
-        let header = segment.header.ok().filter(|_| is_right);
-        let header = header.or_else(|| salvage_header(&image, segment.stream, segment.segment));
-        header.map_or_else(Vec::new, |header| salvage(&image, header.epoch, BLOCK_BYTES))
+        let damage = segment.damage.as_ref().map(|damage| damage.kind);
+        segment
+            .proved_header(&image, damage)
+            .map_or_else(Vec::new, |header| salvage(&image, header.epoch, BLOCK_BYTES))
     } else {
         Reader::new(&image, None, None).map_or_else(|_| Vec::new(), Iterator::collect)
     };

@@ -5,12 +5,12 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use sha2::{Digest, Sha256};
 
-use crate::journal::sync_directory;
+use crate::journal::{directory_of, sync_directory};
 
 /// Copied at once.
 const PART_BYTES: usize = 1024 * 1024;
@@ -111,35 +111,21 @@ fn pour(
         bytes += read as u64;
         progress(bytes);
     }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Fingerprint { bytes, sha256 })
+    Ok(Fingerprint { bytes, sha256: format!("{:x}", hash.finalize()) })
 }
 
 /// Gives a file another name, which survives power loss when this returns. Both are in the same folder.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
-    sync_directory(folder(to))
+    sync_directory(directory_of(to))
 }
 
-/// Where a file is.
-pub fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        Some(_) | None => Path::new("."),
+/// Removes a file, if it is there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
-}
-
-/// The database's other files, if they are there.
-pub fn beside_database(database: &Path) -> Vec<PathBuf> {
-    let beside = ["-wal", "-shm"].map(|suffix| with_suffix(database, suffix));
-    beside.into_iter().filter(|path| path.exists()).collect()
-}
-
-/// A path with something behind its name.
-pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// Bytes that this user may still write to the filesystem of a folder.

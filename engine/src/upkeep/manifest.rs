@@ -1,10 +1,6 @@
 //! What a backup says about itself. It is written last: a folder without it is no backup.
 
-use std::{
-    collections::BTreeMap,
-    fmt, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fmt, fs, io, path::Path};
 
 use serde::{Deserialize, Serialize};
 use store::sql::{Checker, Counts};
@@ -160,23 +156,14 @@ fn differs(what: impl fmt::Display, expected: &str, found: &str) -> UpkeepError 
     UpkeepError::Differs { what: what.to_string(), expected: expected.into(), found: found.into() }
 }
 
-/// What a backup or a restore came to, for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Where it is.
-    pub folder: PathBuf,
-    /// What is in it.
-    pub manifest: Manifest,
-}
-
-impl fmt::Display for Summary {
+/// For a person.
+impl fmt::Display for Manifest {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let manifest = &self.manifest;
-        writeln!(to, "  conversations  {:>12}", manifest.conversations)?;
-        writeln!(to, "  events         {:>12}", manifest.events)?;
-        writeln!(to, "  accounts       {:>12}", manifest.accounts)?;
-        writeln!(to, "  settings       {:>12}", manifest.settings)?;
-        writeln!(to, "  size           {:>12}", files::human_bytes(manifest.bytes()))?;
-        write!(to, "  as of          {}", manifest.began_at)
+        writeln!(to, "  conversations  {:>12}", self.conversations)?;
+        writeln!(to, "  events         {:>12}", self.events)?;
+        writeln!(to, "  accounts       {:>12}", self.accounts)?;
+        writeln!(to, "  settings       {:>12}", self.settings)?;
+        writeln!(to, "  size           {:>12}", files::human_bytes(self.bytes()))?;
+        write!(to, "  as of          {}", self.began_at)
     }
 }

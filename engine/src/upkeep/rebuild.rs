@@ -9,11 +9,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use store::sql::{Checker, Made, Old, OldRead, Rebuilder, settle};
+use store::sql::{Checker, Made, Old, OldRead, Rebuilder, files_beside, settle};
 
 use super::{cut, error::UpkeepError, files, finding::cause, watch::Watch};
 use crate::{
-    journal::sync_directory,
+    journal::{directory_of, sync_directory},
     recovery::{self, DataDirectory, Report},
 };
 
@@ -149,13 +149,8 @@ pub fn rebuild(
 
 /// The half-made database, and what SQLite put beside it.
 fn remove(new: &Path) -> Result<(), UpkeepError> {
-    for path in [new.to_owned(), files::with_suffix(new, "-wal"), files::with_suffix(new, "-shm")] {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(UpkeepError::Disk(path, error));
-            }
-            _ => {}
-        }
+    for path in files_beside(new).iter().map(PathBuf::as_path).chain([new]) {
+        files::remove(path).map_err(UpkeepError::disk(path))?;
     }
     Ok(())
 }
@@ -266,7 +261,7 @@ fn check(new: &Path) -> Result<(), UpkeepError> {
 /// The old database gets another name, then the new one gets its. At each moment there is one of them.
 fn swap(database: &Path, new: &Path, now_ms: u64) -> Result<Option<PathBuf>, UpkeepError> {
     File::open(new).and_then(|file| file.sync_all()).map_err(UpkeepError::disk(new))?;
-    let folder = files::folder(database);
+    let folder = directory_of(database);
     let mut kept = None;
     if database.exists() {
         // What is in its log goes to the file itself. If it cannot, the log is kept with it.
@@ -281,16 +276,15 @@ fn swap(database: &Path, new: &Path, now_ms: u64) -> Result<Option<PathBuf>, Upk
 
 fn keep(database: &Path, kept: &Path, is_settled: bool) -> io::Result<()> {
     fs::hard_link(database, kept)?;
-    for beside in files::beside_database(database) {
-        let suffix = &beside.to_string_lossy()[database.to_string_lossy().len()..];
-        if !is_settled {
-            fs::hard_link(&beside, files::with_suffix(kept, suffix))?;
+    for (beside, kept) in files_beside(database).iter().zip(files_beside(kept)) {
+        if !is_settled && beside.exists() {
+            fs::hard_link(beside, kept)?;
         }
     }
-    sync_directory(files::folder(database))?;
+    sync_directory(directory_of(database))?;
     // A log beside the new database would be taken for its own.
-    for beside in files::beside_database(database) {
-        fs::remove_file(beside)?;
+    for beside in files_beside(database) {
+        files::remove(&beside)?;
     }
-    sync_directory(files::folder(database))
+    sync_directory(directory_of(database))
 }

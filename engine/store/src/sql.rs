@@ -32,7 +32,7 @@ use crate::record::{ConversationRecord, EventRecord, Phase};
 
 pub use accounts::{Account, AccountRole, Accounts};
 pub use backup::snapshot;
-pub use check::{COMPLAINTS_MAX, Checker, Counts, Flaw, Progress, Walked};
+pub use check::{COMPLAINTS_MAX, Checker, Counts, Flaw, Progress, Walked, files_beside};
 pub use projection::Projection;
 pub use read::{Before, ConversationState, Listed, Reader};
 pub use rebuild::{Made, Old, OldRead, Rebuilder, settle};

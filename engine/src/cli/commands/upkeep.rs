@@ -13,7 +13,6 @@ use crate::{
         error::UpkeepError,
         files::{human_bytes, time_text},
         finding::{Finding, Level},
-        manifest::Summary,
         watch::Watch,
     },
 };
@@ -154,13 +153,13 @@ pub(super) fn backup(data: &Path, folder: &Path) -> Result<(), CommandError> {
     let watch = Watch::new();
     let made = upkeep::backup::backup(data, folder, &now_unix_ms, &watch).map_err(CommandError::Upkeep)?;
     drop(watch);
-    let summary = Summary { folder: folder.to_owned(), manifest: made.manifest };
     print(&format!(
-        "Backed up {} to {} in {:.1} s; {} records were in the journal only.\n{summary}",
+        "Backed up {} to {} in {:.1} s; {} records were in the journal only.\n{}",
         data.display(),
         folder.display(),
         began.elapsed().as_secs_f64(),
         made.applied,
+        made.manifest,
     ))?;
     if made.flaws > 0 {
         print(&format!(
@@ -176,9 +175,9 @@ pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), CommandError> 
     let RestoreArguments { backup, data, verifies } = arguments;
     let began = Instant::now();
     let watch = Watch::new();
-    let (folder, done) = match data {
-        None => (backup, upkeep::restore::verify(backup, &watch)),
-        Some(data) => (data, upkeep::restore::restore(backup, data, *verifies, &watch)),
+    let done = match data {
+        None => upkeep::restore::verify(backup, &watch),
+        Some(data) => upkeep::restore::restore(backup, data, *verifies, &watch),
     };
     let manifest = done.map_err(CommandError::Upkeep)?;
     drop(watch);
@@ -190,7 +189,7 @@ pub(super) fn restore(arguments: &RestoreArguments) -> Result<(), CommandError> 
             format!("Restored {} to {} in {seconds:.1} s{compared}.", backup.display(), data.display())
         }
     };
-    print(&format!("{first}\n{}", Summary { folder: folder.clone(), manifest }))?;
+    print(&format!("{first}\n{manifest}"))?;
     match data {
         None => Ok(()),
         Some(data) => print(&format!("Next: ringdesk serve --data {}", data.display())),

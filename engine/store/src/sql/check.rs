@@ -151,9 +151,7 @@ impl Checker {
 
     /// The number of the last record of each stream that is in SQL.
     pub fn progress(&self) -> Result<BTreeMap<u32, u64>, SqlError> {
-        let mut statement = self.connection.prepare("SELECT stream, number FROM progress")?;
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, rows::unsigned(row.get(1)?))))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        rows::progress(&self.connection)
     }
 
     /// How many rows there are.
@@ -196,14 +194,17 @@ fn names(connection: &Connection) -> Result<BTreeSet<String>, SqlError> {
 
 /// Whether all of the database is in its one file.
 fn is_settled(path: &Path) -> bool {
-    std::fs::metadata(beside(path, "-wal")).map_or(true, |wal| wal.len() == 0)
+    let [log, _] = files_beside(path);
+    std::fs::metadata(log).map_or(true, |wal| wal.len() == 0)
 }
 
-/// A file whose name is the database's with something behind it.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+/// Where SQLite has a database's log, and the log's index, while somebody has it open; both may be absent.
+pub fn files_beside(database: &Path) -> [PathBuf; 2] {
+    ["-wal", "-shm"].map(|suffix| {
+        let mut name = database.as_os_str().to_owned();
+        name.push(suffix);
+        name.into()
+    })
 }
 
 fn immutable(path: &Path) -> String {
@@ -264,7 +265,7 @@ pub(super) fn walk(
         progress(walked.conversations, rows::unsigned(all));
     }
     events.pass_orphans(None, &mut walked, flaw)?;
-    walked.sha256 = content::hexadecimal(&hash.finalize());
+    walked.sha256 = format!("{:x}", hash.finalize());
     Ok(walked)
 }
 

@@ -40,8 +40,3 @@ pub(super) fn absorb_event(hash: &mut Sha256, event: &EventRecord) {
     }
     number(hash, event.phase as u64);
 }
-
-/// Bytes as hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

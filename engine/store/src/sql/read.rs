@@ -78,6 +78,10 @@ impl<'a> Listed<'a> {
 /// Conversations that wait or are served.
 pub(super) const LIVE: &str = "phase IN (3, 4, 5) ORDER BY last_at, key";
 
+/// The newest conversation of a visitor that is not over.
+pub(super) const OPEN_OF_VISITOR: &str =
+    "site = ?1 AND visitor = ?2 AND phase <> 6 ORDER BY last_at DESC, key DESC LIMIT 1";
+
 /// The statement for a list, and the agent in it. Each is a range of one index, read from its end.
 pub(super) fn list_sql(listed: &Listed<'_>) -> (String, String) {
     let (condition, agent) = match listed.state {
@@ -141,9 +145,7 @@ impl Reader {
         site: &str,
         visitor: &str,
     ) -> Result<Option<StoredConversation>, SqlError> {
-        let mut statement = self.conversations_where(
-            "site = ?1 AND visitor = ?2 AND phase <> 6 ORDER BY last_at DESC, key DESC LIMIT 1",
-        )?;
+        let mut statement = self.conversations_where(OPEN_OF_VISITOR)?;
         let mut found = statement.query([site, visitor])?;
         found.next()?.map(|row| self.stored(rows::conversation(row)?)).transpose()
     }

@@ -345,6 +345,10 @@ fn no_question_of_the_api_reads_a_whole_table() {
     let of_visitor = Listed { visitor: Some("v"), ..Listed::all("default", 10) };
     let steps = plan(&super::read::list_sql(&of_visitor).0, 8);
     assert!(steps.iter().all(|step| step.contains("conversations_by_visitor")), "{steps:?}");
+    let all_columns = rows::CONVERSATION_COLUMNS;
+    let open = super::read::OPEN_OF_VISITOR;
+    let steps = plan(&format!("SELECT {all_columns} FROM conversations WHERE {open}"), 2);
+    assert!(steps.iter().all(|step| step.contains("conversations_by_visitor")), "{steps:?}");
     let steps = plan(&format!("SELECT key FROM conversations WHERE {}", super::read::LIVE), 0);
     assert!(steps.iter().all(|step| step.contains("conversations_live")), "{steps:?}");
     let steps = plan(super::search::SEARCH, 10);
