@@ -6,11 +6,12 @@ use std::{
     os::fd::AsRawFd,
 };
 
-use super::{EpollReactor, connection::Phase, poller::READ};
+use super::{EpollReactor, connection::Phase};
 use crate::{
     CloseReason, ConnectionId, Time, clock,
     mailbox::{Cargo, Parcel},
     notice::Notice,
+    poller::READ,
 };
 
 impl EpollReactor {

@@ -5,7 +5,6 @@
 
 mod connection;
 mod lifecycle;
-mod poller;
 mod writer;
 
 use std::{
@@ -19,7 +18,6 @@ use std::{
 
 use self::{
     connection::{Connection, Phase},
-    poller::{Poller, READ, READ_EDGE, Ready, WRITE},
     writer::{Job, Writer},
 };
 use crate::{
@@ -30,6 +28,7 @@ use crate::{
     limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN_MAX, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits},
     notice::{Notice, Notices, OnEvent},
     outbox::Outboxes,
+    poller::{Poller, READ, READ_EDGE, Ready, WRITE},
     slots::Slots,
     socket,
 };

@@ -6,13 +6,13 @@ use super::{
     ModernReactor,
     connection::{Connection, NO_DESCRIPTOR, Phase},
     installed,
-    token::{Operation, unpack},
 };
 use crate::{
     CloseReason, ConnectionId, Event, Time,
     limits::ACCEPT_PAUSE_MS,
     mailbox::{Cargo, Parcel},
     notice::{Notice, OnEvent},
+    token::{Operation, unpack},
 };
 
 impl ModernReactor {

@@ -11,12 +11,12 @@ use super::{
     ModernReactor,
     buffers::GROUP,
     connection::{NO_DESCRIPTOR, Phase},
-    token::{Operation, pack},
 };
 use crate::{
     CloseReason, ConnectionId, Time, clock,
     mailbox::{Cargo, Parcel},
     notice::Notice,
+    token::{Operation, pack},
 };
 
 /// `IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT`: wait for bytes before taking a buffer, and go on
