@@ -1,6 +1,6 @@
 //! Sends back what comes: the smallest program on this crate, and what its backends are compared with.
 //!
-//! `cargo run --release -p net --example echo -- [modern|epoll] [connections] [seconds]` serves itself a
+//! `cargo run --release -p net --example echo -- [modern|basic|epoll] [connections] [seconds]` serves itself a
 //! load of 64-byte messages from a second thread, and prints what one message costs the server.
 
 use std::{
@@ -87,6 +87,7 @@ fn main() -> io::Result<()> {
     let mut words = std::env::args().skip(1);
     let backend = match words.next().as_deref() {
         Some("epoll") => BackendChoice::Exactly(Backend::Epoll),
+        Some("basic") => BackendChoice::Exactly(Backend::Basic),
         Some("modern") => BackendChoice::Exactly(Backend::Modern),
         _ => BackendChoice::Auto,
     };

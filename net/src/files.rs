@@ -5,8 +5,9 @@ use std::{io, path::Path};
 
 use crate::{
     ConnectionId, FileId,
-    durable::{BlockBuffer, BlockBuffers, DurableFile},
+    durable::{BlockBuffer, BlockBuffers, Durability, DurableFile},
     slots::Slots,
+    token::Operation,
 };
 
 /// Writes under way at once; a shard has one or two.
@@ -17,7 +18,7 @@ const WRITES_MAX: u32 = 4_096;
 pub(crate) struct Files {
     files: Vec<Option<OpenFile>>,
     /// Named as connections are, so that the kernel can carry the name.
-    writes: Slots<PendingWrite>,
+    writes: Slots<Box<PendingWrite>>,
     buffers: BlockBuffers,
 }
 
@@ -34,8 +35,20 @@ struct OpenFile {
 struct PendingWrite {
     /// Read by the kernel until the write's completion.
     buffer: BlockBuffer,
+    /// Names the buffer, for a kernel that wants to be told so; also read until the completion, so it is in a
+    /// box and does not move.
+    vector: libc::iovec,
     file: FileId,
     token: u64,
+}
+
+/// What came of one operation of a write.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It was written; it is durable after a sync.
+    SyncFirst,
+    /// It is durable, or failed for good.
+    Ended(io::Result<()>),
 }
 
 impl Default for Files {
@@ -87,7 +100,9 @@ impl Files {
         let open = open.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
         open.file.check(offset, bytes.len())?;
         let buffer = self.buffers.copy(bytes);
-        let name = self.writes.insert(PendingWrite { buffer, file: id, token });
+        let bytes = buffer.bytes();
+        let vector = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let name = self.writes.insert(Box::new(PendingWrite { buffer, vector, file: id, token }));
         let name = name.map_err(|_| io::Error::other(format!("more than {WRITES_MAX} writes at once")))?;
         open.writes += 1;
         Ok(name)
@@ -103,6 +118,28 @@ impl Files {
     /// Bytes of a write.
     pub(crate) fn bytes_of(&self, name: ConnectionId) -> &[u8] {
         self.writes.get(name).expect("a write is kept until it has ended").buffer.bytes()
+    }
+
+    /// Bytes of a write, as a vector of one that stays where it is until [`Files::end`].
+    pub(crate) fn vector_of(&self, name: ConnectionId) -> *const libc::iovec {
+        &raw const self.writes.get(name).expect("a write is kept until it has ended").vector
+    }
+
+    /// What the result of a write, or of the sync behind it, means.
+    pub(crate) fn judge(&self, operation: Operation, name: ConnectionId, result: i32) -> Outcome {
+        let written = operation == Operation::Write;
+        let expected = if written { self.bytes_of(name).len() } else { 0 };
+        match usize::try_from(result) {
+            Err(_) => Outcome::Ended(Err(io::Error::from_raw_os_error(-result))),
+            Ok(count) if count != expected => {
+                let text = format!("wrote {count} of {expected} bytes");
+                Outcome::Ended(Err(io::Error::new(io::ErrorKind::WriteZero, text)))
+            }
+            Ok(_) if written && self.file_of(name).durability == Durability::WriteThenSync => {
+                Outcome::SyncFirst
+            }
+            Ok(_) => Outcome::Ended(Ok(())),
+        }
     }
 
     /// The kernel is done with a write; gives back its token.

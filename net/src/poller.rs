@@ -42,6 +42,11 @@ impl Poller {
         Ok(Self { epoll, reports: Vec::with_capacity(REPORTS_MAX) })
     }
 
+    /// For a ring to poll: it is readable as long as something that is watched is ready.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+
     /// Begins to watch. A descriptor that is closed is forgotten by itself.
     pub(crate) fn add(&self, descriptor: RawFd, interest: u32, key: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, descriptor, interest, key)

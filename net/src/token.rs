@@ -6,13 +6,13 @@ use crate::{ConnectionId, slots::GENERATION_MASK};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Operation {
-    /// Multishot accept into registered descriptors.
+    /// Accepting connections.
     Accept = 1,
-    /// Multishot poll of the doorbell.
+    /// Polling what wakes the reactor.
     Wake,
     /// Cancelling, of whatever; its result says nothing that the cancelled operation does not say.
     Cancel,
-    /// Multishot receive of a connection.
+    /// Receiving from a connection.
     Receive,
     /// The one send of a connection.
     Send,

@@ -40,6 +40,8 @@ pub struct Time {
 pub enum Backend {
     /// io_uring of Linux 6.0 and later: multishot, buffer rings, direct descriptors.
     Modern,
+    /// What io_uring had in Linux 5.1: reads and writes of many connections in one call.
+    Basic,
     /// epoll and ordinary system calls: where io_uring is absent or forbidden.
     Epoll,
 }

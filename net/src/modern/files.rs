@@ -8,10 +8,10 @@ use io_uring::{
 };
 
 use super::ModernReactor;
-use crate::{ConnectionId, FileId, durable::Durability, notice::Notice, token::Operation};
+use crate::{ConnectionId, FileId, files::Outcome, notice::Notice, token::Operation};
 
 impl ModernReactor {
-    pub(crate) fn start_write(
+    pub(super) fn start_write(
         &mut self,
         file: FileId,
         offset: u64,
@@ -29,26 +29,18 @@ impl ModernReactor {
     }
 
     /// A write, or the sync that follows it where the filesystem needs one, has ended.
-    pub(crate) fn wrote(&mut self, operation: Operation, name: ConnectionId, result: i32) {
-        let expected = match operation {
-            Operation::Write => self.files.bytes_of(name).len(),
-            _ => 0,
-        };
-        let file = self.files.file_of(name);
-        let outcome = match usize::try_from(result) {
-            Err(_) => Err(io::Error::from_raw_os_error(-result)),
-            Ok(count) if count != expected => {
-                Err(io::Error::new(io::ErrorKind::WriteZero, format!("wrote {count} of {expected} bytes")))
-            }
-            Ok(_) if operation == Operation::Write && file.durability == Durability::WriteThenSync => {
-                let descriptor = Fd(file.file.as_raw_fd());
+    pub(super) fn wrote(&mut self, operation: Operation, name: ConnectionId, result: i32) {
+        match self.files.judge(operation, name, result) {
+            Outcome::SyncFirst => {
+                let descriptor = Fd(self.files.file_of(name).file.as_raw_fd());
                 let entry = opcode::Fsync::new(descriptor).flags(FsyncFlags::DATASYNC).build();
                 // SAFETY: a sync points to no memory; the file is kept until its completion.
-                return unsafe { self.push(Operation::Sync, name, entry) };
+                unsafe { self.push(Operation::Sync, name, entry) }
             }
-            Ok(_) => Ok(()),
-        };
-        let token = self.files.end(name);
-        self.notices.push(Notice::Written(token, outcome));
+            Outcome::Ended(result) => {
+                let token = self.files.end(name);
+                self.notices.push(Notice::Written(token, result));
+            }
+        }
     }
 }
