@@ -40,7 +40,7 @@ pub(crate) fn choose(shards: usize, choice: BackendChoice, limits: &Limits) -> i
         BackendChoice::Auto => Ok(wish.best()),
         BackendChoice::Exactly(backend) => match wish.attempt(backend) {
             Ok(()) => Ok(wish.chosen(backend, &format!("as configured{}", tested(backend)))),
-            Err(error) => Err(io::Error::new(error.kind(), explain(&error, backend))),
+            Err(error) => Err(io::Error::new(error.kind(), without_ring(&obstacle(&error, backend)))),
         },
     }
 }
@@ -60,9 +60,21 @@ fn tested(backend: Backend) -> &'static str {
 impl Wish<'_> {
     /// The cheapest backend that this kernel allows; `docs/decisions/0006-basic-or-epoll.md` has the figures.
     fn best(&self) -> Chosen {
-        match self.attempt(Backend::Modern) {
-            Ok(()) => self.chosen(Backend::Modern, "this kernel passed the self-test"),
-            Err(error) => self.chosen(Backend::Epoll, &explain(&error, Backend::Modern)),
+        let Err(error) = self.attempt(Backend::Modern) else {
+            return self.chosen(Backend::Modern, "this kernel passed the self-test");
+        };
+        let newest = obstacle(&error, Backend::Modern);
+        match self.attempt(Backend::Basic) {
+            Ok(()) => {
+                let why = format!("this kernel passed the self-test; in the way of a faster one: {newest}");
+                self.chosen(Backend::Basic, &why)
+            }
+            // What stands in the way of both is told once.
+            Err(other) if other.kind() == error.kind() => self.chosen(Backend::Epoll, &without_ring(&newest)),
+            Err(other) => {
+                let oldest = without_ring(&obstacle(&other, Backend::Basic));
+                self.chosen(Backend::Epoll, &format!("{oldest}; in the way of a faster one: {newest}"))
+            }
         }
     }
 
@@ -96,14 +108,18 @@ impl Wish<'_> {
     }
 }
 
-/// Why io_uring cannot be used for a backend, and what to change.
-fn explain(error: &io::Error, backend: Backend) -> String {
-    let setting = fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
-    let disabled = setting.ok().and_then(|text| text.trim().parse().ok());
-    explain_with(error, backend, disabled)
+fn without_ring(obstacle: &str) -> String {
+    format!("io_uring cannot be used: {obstacle}")
 }
 
-fn explain_with(error: &io::Error, backend: Backend, disabled: Option<u32>) -> String {
+/// What stands in the way of a backend over io_uring, and what to change.
+fn obstacle(error: &io::Error, backend: Backend) -> String {
+    let setting = fs::read_to_string("/proc/sys/kernel/io_uring_disabled");
+    let disabled = setting.ok().and_then(|text| text.trim().parse().ok());
+    obstacle_with(error, backend, disabled)
+}
+
+fn obstacle_with(error: &io::Error, backend: Backend, disabled: Option<u32>) -> String {
     let version = match backend {
         Backend::Modern => "6.0",
         Backend::Basic | Backend::Epoll => "5.1",
@@ -126,7 +142,7 @@ fn explain_with(error: &io::Error, backend: Backend, disabled: Option<u32>) -> S
         (io::ErrorKind::InvalidInput, _) => format!("use Linux {version} or newer"),
         _ => "report this with the kernel's version (uname -a)".to_owned(),
     };
-    format!("io_uring cannot be used: {error}; to change that: {remedy}")
+    format!("{error}; to change that: {remedy}")
 }
 
 #[cfg(test)]
@@ -146,7 +162,7 @@ mod tests {
             (libc::EIO, Some(0), "uname"),
         ] {
             let error = io::Error::from_raw_os_error(number);
-            let text = explain_with(&error, Backend::Modern, disabled);
+            let text = obstacle_with(&error, Backend::Modern, disabled);
             assert!(text.contains(remedy), "{number}: {text}");
         }
     }

@@ -539,7 +539,7 @@ fn a_connection_moves_between_shards_under_traffic(backend: Backend) {
     });
     for (index, traveller) in travellers.into_inner().expect("no panic").into_iter().enumerate() {
         assert!(traveller.received == pattern(BYTES, index as u64), "bytes changed on the way up");
-        assert!(traveller.moves >= 10, "moved only {} times", traveller.moves);
+        assert!(traveller.moves >= 3, "moved only {} times", traveller.moves);
     }
 }
 

@@ -9,8 +9,8 @@ use crate::memory::{Pages, patiently};
 
 /// Buffers for each direction that make one call worth it; a shard seldom has so much at once.
 const BUFFERS_MAX: u16 = 256;
-/// Below this, memory is too short to run a shard.
-const BUFFERS_MIN: u16 = 4;
+/// Below this, memory is too short for the ring to be worth it.
+const BUFFERS_MIN: u16 = 16;
 /// Bytes of a buffer to send from; more than that goes in parts.
 const SEND_BYTES: u32 = 4_096;
 /// Bytes registered as one: Linux 5.1 walks to a buffer's pages from the start of what was registered, and

@@ -43,6 +43,7 @@ impl BasicReactor {
             if connection.reports_bytes() {
                 let bytes = self.receives.bytes_of(buffer, result as usize);
                 self.active = true;
+                self.reported_bytes = true;
                 on_event(time, Event::Received { connection: id, bytes });
             }
         }

@@ -35,6 +35,7 @@ impl BasicReactor {
         self.stats.turns += 1;
         self.rounds_left = ROUNDS_MAX;
         let time = clock::now();
+        self.depart();
         self.collect();
         self.expire(time);
         self.active = self.notices.report(time, on_event);
@@ -44,7 +45,7 @@ impl BasicReactor {
         self.sleep(wait, time, ready)?;
         let time = clock::now();
         self.handle_all(time, on_event);
-        if std::mem::take(&mut self.due) {
+        if std::mem::take(&mut self.due) || self.reports.is_some() {
             self.serve(time, on_event)?;
         }
         self.collect();
@@ -65,10 +66,6 @@ impl BasicReactor {
             }
         }
         self.dirty.clear();
-        if self.ring.has_unsubmitted() {
-            // In the same call: what is sent completes at once, so sleeping takes another one anyway.
-            self.arm_poll();
-        }
         self.active |= self.notices.report(time, on_event);
         self.exchange_all(time, on_event)
     }
@@ -109,7 +106,8 @@ impl BasicReactor {
         unsafe { self.ring.push(entry.user_data(pack(Operation::Wake, NOBODY))) }
     }
 
-    /// Waits until the ring has something, unless there is work already.
+    /// Waits until something happens, unless there is work already: in the ring if that has something to wait
+    /// for, such as a journal's write, else in the poller itself, which then has less to do for it.
     fn sleep(&mut self, wait: Duration, time: Time, ready: &mut dyn FnMut() -> bool) -> io::Result<()> {
         if self.due {
             return Ok(());
@@ -119,20 +117,36 @@ impl BasicReactor {
             self.due = true;
             return Ok(());
         }
-        let at_us = time.monotonic_us.saturating_add(u64::try_from(wait.as_micros()).unwrap_or(u64::MAX));
-        self.stats.system_calls += u64::from(self.timer.set(time.monotonic_us, at_us)?);
-        self.arm_poll();
+        let in_ring = self.ring.in_flight() > usize::from(self.polling);
+        if in_ring {
+            let wait_us = u64::try_from(wait.as_micros()).unwrap_or(u64::MAX);
+            let at_us = time.monotonic_us.saturating_add(wait_us);
+            self.stats.system_calls += u64::from(self.timer.set(time.monotonic_us, at_us)?);
+            self.arm_poll();
+        }
         self.end().doorbell.lie_down();
         let idle = !ready() && self.end().mailbox.is_empty();
-        let result = self.ring.enter(idle);
+        let result = if in_ring {
+            self.ring.enter(idle)
+        } else {
+            self.ask_poller(if idle { wait } else { Duration::ZERO }).map(|count| self.reports = Some(count))
+        };
         self.end().doorbell.get_up();
         result
     }
 
+    /// Lets the poller say how much is ready.
+    fn ask_poller(&mut self, wait: Duration) -> io::Result<usize> {
+        self.stats.system_calls += 1;
+        self.poller.wait(wait)
+    }
+
     /// Does what has become possible, reading for all connections at once.
     fn serve(&mut self, time: Time, on_event: OnEvent<'_>) -> io::Result<()> {
-        self.stats.system_calls += 1;
-        let count = self.poller.wait(Duration::ZERO)?;
+        let count = match self.reports.take() {
+            Some(count) => count,
+            None => self.ask_poller(Duration::ZERO)?,
+        };
         for index in 0..count {
             let ready = self.poller.ready(index);
             match ready.key {

@@ -148,7 +148,16 @@ impl BasicReactor {
             }
             // What a read under way brings is still reported here; `settle` comes back.
             Phase::Leaving { .. } if connection.is_in_flight() => {}
+            Phase::Leaving { .. } if self.reported_bytes => self.departing.push(id),
             Phase::Leaving { to, token } => self.leave(id, to as usize, token),
+        }
+    }
+
+    /// Hands over what had to wait for this turn.
+    pub(super) fn depart(&mut self) {
+        self.reported_bytes = false;
+        for id in std::mem::take(&mut self.departing) {
+            self.flushed(id);
         }
     }
 

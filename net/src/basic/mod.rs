@@ -3,7 +3,8 @@
 //! Which sockets are ready is told by one epoll instance, and that is the only thing the ring polls: so the
 //! number of connections is not bounded by the ring, whose completions a kernel before 5.5 loses when there is
 //! no room for them. The listener, the doorbell and a timer are watched by the same instance. What is ready is
-//! then read, and what is queued is written, by one call for all connections of a turn.
+//! then read, and what is queued is written, by one call for all connections of a turn. A reactor sleeps in
+//! the ring while that has something under way, and else in the instance itself, which costs less.
 //!
 //! Nothing here is newer than Linux 5.1; `restriction` lets the kernel itself hold us to that. Sockets are
 //! non-blocking, for a kernel of that age would wait for a blocking one inside the call that submits. The life
@@ -75,6 +76,8 @@ pub(crate) struct BasicReactor {
     polling: bool,
     /// The poller has something to report.
     due: bool,
+    /// How much the poller reported that was not looked at yet; `None` if it was not asked.
+    reports: Option<usize>,
     timer: Timer,
     connections: Slots<Connection>,
     listener: Option<TcpListener>,
@@ -83,6 +86,11 @@ pub(crate) struct BasicReactor {
     outboxes: Outboxes,
     /// Connections with something newly queued.
     dirty: Vec<ConnectionId>,
+    /// Connections to be handed over at the start of the next turn: what was reported of them in this one must
+    /// be in the caller's hands before another shard can report more.
+    departing: Vec<ConnectionId>,
+    /// Bytes were reported in this turn.
+    reported_bytes: bool,
     flush_deadlines: Deadlines,
     linger_deadlines: Deadlines,
     notices: Notices,
@@ -134,12 +142,15 @@ impl BasicReactor {
             poller,
             polling: false,
             due: false,
+            reports: None,
             timer,
             connections: Slots::new(limits.connections_max),
             listener: None,
             accept_again_us: None,
             outboxes: Outboxes::default(),
             dirty: Vec::new(),
+            departing: Vec::new(),
+            reported_bytes: false,
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
             linger_deadlines: Deadlines::new(CLOSE_LINGER_MS_MAX),
             notices: Notices::default(),

@@ -15,8 +15,8 @@ use crate::memory::patiently;
 
 /// Submissions that fit before a turn has to enter the kernel early.
 const SUBMISSIONS_MAX: u32 = 512;
-/// Below this, memory is too short to run a shard.
-const SUBMISSIONS_MIN: u32 = 8;
+/// Below this, memory is too short for the ring to be worth it: epoll needs none.
+const SUBMISSIONS_MIN: u32 = 64;
 
 const _: () = assert!(SUBMISSIONS_MIN <= SUBMISSIONS_MAX && SUBMISSIONS_MIN.is_power_of_two());
 
