@@ -14,6 +14,8 @@ pub(crate) enum Operation {
     Cancel,
     /// Receiving from a connection.
     Receive,
+    /// Polling a connection that is quiet.
+    Rest,
     /// The one send of a connection.
     Send,
     /// Putting an outgoing socket into the table.
@@ -36,11 +38,12 @@ pub(crate) enum Operation {
     Sync,
 }
 
-const OPERATIONS: [Operation; 14] = [
+const OPERATIONS: [Operation; 15] = [
     Operation::Accept,
     Operation::Wake,
     Operation::Cancel,
     Operation::Receive,
+    Operation::Rest,
     Operation::Send,
     Operation::Register,
     Operation::Connect,

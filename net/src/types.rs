@@ -69,6 +69,9 @@ pub struct Stats {
     pub buffers_exhausted: u64,
     /// Receive buffers that hold bytes which were not reported yet; zero when nothing is going on.
     pub receive_buffers_out: u64,
+    /// Connections that were quiet for some seconds and wait by a poll, where the backend knows anything that
+    /// costs the kernel less than what it waits by while they talk.
+    pub resting: u64,
     /// Bytes received.
     pub received_bytes: u64,
     /// Bytes the kernel took from us.

@@ -25,6 +25,7 @@ impl BasicReactor {
             Operation::Receive => self.received(id, result, time, on_event),
             Operation::Send => self.sent(id, result),
             Operation::Accept
+            | Operation::Rest
             | Operation::Register
             | Operation::Connect
             | Operation::Shutdown

@@ -107,6 +107,8 @@ pub(crate) struct ModernReactor {
     linger_deadlines: Deadlines,
     /// When to arm a receive anew, to find a reset that the kernel did not report.
     recheck_deadlines: Deadlines,
+    /// Connections that a poll waits for.
+    resting: u64,
     notices: Notices,
     /// The last turn had something to do.
     busy: bool,
@@ -155,6 +157,7 @@ impl ModernReactor {
             linger_deadlines: Deadlines::new(CLOSE_LINGER_MS_MAX),
             recheck_deadlines: Deadlines::new(RECHECK_MS),
             notices: Notices::default(),
+            resting: 0,
             busy: false,
             stats: Stats::default(),
         };
@@ -455,6 +458,7 @@ impl Reactor for ModernReactor {
         Stats {
             connections: self.connections.len() as u64,
             receive_buffers_out: u64::from(self.buffers.out()),
+            resting: self.resting,
             system_calls: self.stats.system_calls + self.ring.system_calls,
             ..self.stats
         }
