@@ -56,6 +56,7 @@ suite! {
     what_is_queued_leaves_before_the_connection_does,
     a_connection_whose_peer_left_is_closed_and_not_handed_over,
     a_waker_is_never_lost,
+    a_waker_is_never_lost_while_a_send_waits,
     work_made_visible_to_ready_is_not_slept_over,
     durable_writes_are_in_the_file,
     writes_to_what_is_not_there_fail,
@@ -631,9 +632,32 @@ fn a_connection_whose_peer_left_is_closed_and_not_handed_over(backend: Backend) 
 
 /// A lost wake-up would show as a turn that sleeps for its whole, very long wait.
 fn a_waker_is_never_lost(backend: Backend) {
-    const ROUNDS: u64 = 20_000;
     let port = ports(backend, 1, limits()).remove(0);
     let waker = port.waker();
+    wake_often(Shard::open(port), waker);
+}
+
+/// A backend may sleep in another place while the kernel has something of it.
+fn a_waker_is_never_lost_while_a_send_waits(backend: Backend) {
+    let port = ports(backend, 1, limits()).remove(0);
+    let waker = port.waker();
+    let mut shard = Shard::open(port);
+    let address = shard.reactor.listen(any_port()).expect("a free port");
+    let peer = stream(address);
+    let id = shard.accepted();
+    let mut refused = 0;
+    while refused < 20 {
+        if shard.reactor.send(id, &pattern(64 * 1024, 8)).is_err() {
+            refused += 1;
+            shard.turn(Duration::from_millis(2));
+        }
+    }
+    wake_often(shard, waker);
+    drop(peer);
+}
+
+fn wake_often(mut shard: Shard, waker: net::Waker) {
+    const ROUNDS: u64 = 20_000;
     let (asked, answered) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let hammer = {
         let (asked, answered) = (Arc::clone(&asked), Arc::clone(&answered));
@@ -651,7 +675,6 @@ fn a_waker_is_never_lost(backend: Backend) {
             }
         })
     };
-    let mut shard = Shard::open(port);
     let mut last = 0;
     while last < ROUNDS {
         let turn = shard.reactor.turn(
