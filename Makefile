@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn bench load-2000 kill-loop image clean
+.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn old-kernels bench load-2000 kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -78,6 +78,10 @@ autobahn: ## The Autobahn suite's 301 cases of plain WebSocket, over each backen
 bench: build ## What is promised of starts, recoveries and acks, beside the disk's own time; some minutes
 	mkdir -p target/bench
 	$(RELEASE)/ringdesk-bench --ringdesk $(RELEASE)/ringdesk --folder target/bench
+
+old-kernels: web ## The server on real kernels 5.10, 6.1 and 6.12 in QEMU, and with io_uring in its way
+	bench/scripts/old-kernels/build.sh target/old-kernels/bin
+	bench/scripts/old-kernels.sh target/old-kernels/bin target/old-kernels
 
 load-2000: build ## 2,000 sessions for a minute over each backend, with proof of zero loss
 	loadtest/scripts/two-thousand.sh $(RELEASE)

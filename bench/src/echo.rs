@@ -74,6 +74,7 @@ enum News {
 const fn name(backend: Backend) -> &'static str {
     match backend {
         Backend::Modern => "modern",
+        Backend::Basic => "basic",
         Backend::Epoll => "epoll",
     }
 }

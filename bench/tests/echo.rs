@@ -12,7 +12,7 @@ use codec::{
     websocket::{self, Decoder, Incoming, Side},
 };
 
-const BACKENDS: [&str; 2] = ["modern", "epoll"];
+const BACKENDS: [&str; 3] = ["modern", "basic", "epoll"];
 const KEY: [u8; 16] = [9; 16];
 const FIN: u8 = 0x80;
 

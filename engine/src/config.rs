@@ -190,6 +190,7 @@ fn backend(text: &str) -> Option<BackendChoice> {
     match text {
         "auto" => Some(BackendChoice::Auto),
         "modern" => Some(BackendChoice::Exactly(Backend::Modern)),
+        "basic" => Some(BackendChoice::Exactly(Backend::Basic)),
         "epoll" => Some(BackendChoice::Exactly(Backend::Epoll)),
         _ => None,
     }

@@ -70,7 +70,7 @@ fn what_is_not_understood_ends_with_2_and_says_why() {
     let directory = tempfile::tempdir().expect("a directory");
     for (line, text) in [
         ("serve --shards 0 --backend x", "ringdesk: --shards 0: must be a whole number from 1 to 256"),
-        ("serve --backend basic", "this build has modern and epoll"),
+        ("serve --backend uring", "must be auto, modern, basic or epoll"),
         ("serve --nonsense", "unexpected argument"),
         ("visitor-token --visitor u --ttl soon", "ringdesk: --ttl soon: must be a time"),
         ("nothing", "unrecognized subcommand"),

@@ -29,7 +29,7 @@ start() {
     exit 1
 }
 
-for backend in modern epoll; do
+for backend in modern basic epoll; do
     echo "== $backend: 2,000 sessions, $seconds s, $rate messages/s each"
     start $backend
     echo "$password" | "$binaries/ringdesk-load" chat --url http://$listen --sessions 2000 --agents 20 \

@@ -121,6 +121,7 @@ pub struct ChatArguments {
 enum BackendName {
     Auto,
     Modern,
+    Basic,
     Epoll,
 }
 
@@ -172,6 +173,7 @@ impl CommonArguments {
         let backend = match self.backend {
             BackendName::Auto => BackendChoice::Auto,
             BackendName::Modern => BackendChoice::Exactly(Backend::Modern),
+            BackendName::Basic => BackendChoice::Exactly(Backend::Basic),
             BackendName::Epoll => BackendChoice::Exactly(Backend::Epoll),
         };
         Machine {

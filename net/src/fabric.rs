@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    Backend, BackendChoice, Capacity, Limits, Reactor, Waker, cpu, doorbell::Doorbell, epoll::EpollReactor,
-    mailbox::Mailbox, modern::ModernReactor, probe,
+    Backend, BackendChoice, Capacity, Limits, Reactor, Waker, basic::BasicReactor, cpu, doorbell::Doorbell,
+    epoll::EpollReactor, mailbox::Mailbox, modern::ModernReactor, probe,
 };
 
 /// What others may touch of one shard.
@@ -68,6 +68,7 @@ impl Port {
         }
         match self.backend {
             Backend::Modern => Ok(Box::new(ModernReactor::open(self.shared, self.shard)?)),
+            Backend::Basic => Ok(Box::new(BasicReactor::open(self.shared, self.shard)?)),
             Backend::Epoll => Ok(Box::new(EpollReactor::open(self.shared, self.shard)?)),
         }
     }

@@ -8,7 +8,8 @@
 //! # How a turn goes
 //!
 //! 1. Connections that other shards handed over are taken from the mailbox and reported as adopted.
-//! 2. Every connection that has something queued and nothing under way gets one send for all of it.
+//! 2. Every connection that has something queued and nothing under way gets one send for all of it (`basic`
+//!    sends what is larger than a registered buffer in parts).
 //! 3. Deadlines of closing connections are looked at; there are no other timers.
 //! 4. The reactor publishes that it sleeps, asks `ready` and its mailbox once more, and enters the kernel
 //!    once: that call submits everything and waits.
@@ -25,10 +26,12 @@
 //! keeps the bytes of a send in the connection's outbox until the kernel is done with them, and frees the
 //! slot only when nothing is in flight for it, so that a late completion never meets a successor.
 //!
-//! - `modern` is io_uring of Linux 6.0 and later; `epoll` is everything else. Both pass one conformance
-//!   suite (`tests/conformance.rs`).
+//! - `modern` is io_uring of Linux 6.0 and later, `basic` what io_uring had in Linux 5.1, `epoll` is for
+//!   everything else. All pass one conformance suite (`tests/conformance.rs`), `basic` also on rings where the
+//!   kernel refuses what 5.1 had not.
 //! - `fabric` chooses between them by `probe`, which ends with a self-test on live sockets.
 
+mod basic;
 mod clock;
 mod cpu;
 mod deadlines;
@@ -37,15 +40,20 @@ mod durable;
 mod epoll;
 mod event;
 mod fabric;
+mod files;
 mod limits;
 mod mailbox;
+mod memory;
 mod modern;
 mod notice;
 mod outbox;
+mod poller;
 mod probe;
 mod reactor;
+mod selftest;
 mod slots;
 mod socket;
+mod token;
 mod types;
 
 pub use cpu::allowed_cpus;

@@ -7,8 +7,10 @@ use std::io;
 pub(crate) const CLOSE_FLUSH_MS_MAX: u64 = 5_000;
 /// Milliseconds that a closing peer has to send its own end, after it was sent ours.
 pub(crate) const CLOSE_LINGER_MS_MAX: u64 = 1_000;
-/// Milliseconds after bytes came until an armed receive is armed anew, which finds a reset that came together
-/// with them: Linux 6.18 does not wake a multishot receive for such a reset, and it would wait for ever.
+/// Milliseconds after a connection began or bytes came, until its armed receive is armed anew; where it was
+/// quiet meanwhile, a poll takes its place, for which the kernel holds a third of the memory. Either finds a
+/// reset that came together with the bytes: Linux 6.18 does not wake a multishot receive for such a reset, and
+/// it would wait for ever.
 pub(crate) const RECHECK_MS: u64 = 2_000;
 /// Milliseconds without accepting after the process or the table ran out of descriptors.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;

@@ -41,7 +41,8 @@ pub trait Reactor {
 
     /// Gives the connection to the reactor of shard `to`, which sees [`Event::Adopted`] with `token`. What
     /// is queued is sent first; bytes that arrive before it has left are still reported here, before
-    /// [`Event::HandedOver`]; bytes after that are reported there.
+    /// [`Event::HandedOver`]; bytes after that are reported there, and not before the turn has returned that
+    /// reported the last ones here.
     fn hand_over(&mut self, connection: ConnectionId, to: usize, token: u64);
 
     /// Opens an existing file for durable writes. Its blocks must be allocated and zero-filled: this crate

@@ -60,6 +60,11 @@ impl<T> Slots<T> {
         entry.value.as_mut().filter(|_| entry.generation == id.generation)
     }
 
+    /// All entries in use.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().filter_map(|entry| entry.value.as_ref())
+    }
+
     /// Empties the slot; from now on `id` names nobody.
     pub(crate) fn remove(&mut self, id: ConnectionId) -> Option<T> {
         let entry = self.entries.get_mut(id.slot as usize)?;

@@ -40,6 +40,8 @@ pub struct Time {
 pub enum Backend {
     /// io_uring of Linux 6.0 and later: multishot, buffer rings, direct descriptors.
     Modern,
+    /// What io_uring had in Linux 5.1: reads and writes of many connections in one call.
+    Basic,
     /// epoll and ordinary system calls: where io_uring is absent or forbidden.
     Epoll,
 }
@@ -67,6 +69,9 @@ pub struct Stats {
     pub buffers_exhausted: u64,
     /// Receive buffers that hold bytes which were not reported yet; zero when nothing is going on.
     pub receive_buffers_out: u64,
+    /// Connections that were quiet for some seconds and wait by a poll, where the backend knows anything that
+    /// costs the kernel less than what it waits by while they talk.
+    pub resting: u64,
     /// Bytes received.
     pub received_bytes: u64,
     /// Bytes the kernel took from us.

@@ -90,6 +90,11 @@ fn check(backend: Backend) {
 }
 
 #[test]
+fn basic_gives_everything_back() {
+    check(Backend::Basic);
+}
+
+#[test]
 fn epoll_gives_everything_back() {
     check(Backend::Epoll);
 }
@@ -128,6 +133,11 @@ fn check_drop(backend: Backend) {
     assert!(read.iter().all(|byte| *byte == 7), "a write that was begun is finished");
     drop(file);
     assert_eq!(open_descriptors(), before, "a reactor left descriptors behind");
+}
+
+#[test]
+fn basic_can_be_dropped_at_any_time() {
+    check_drop(Backend::Basic);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     }
 
     println!("durable ack at low load   target: p50 ≤ 2 × the disk's own fdatasync");
-    for backend in ["modern", "epoll"] {
+    for backend in ["modern", "basic", "epoll"] {
         tell_ack(&durability::ack_beside_floor(place, backend, 4 * arguments.rounds)?);
     }
     Ok(())

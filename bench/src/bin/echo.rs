@@ -27,6 +27,7 @@ struct Arguments {
 enum BackendName {
     Auto,
     Modern,
+    Basic,
     Epoll,
 }
 
@@ -35,6 +36,7 @@ impl BackendName {
         match self {
             Self::Auto => BackendChoice::Auto,
             Self::Modern => BackendChoice::Exactly(Backend::Modern),
+            Self::Basic => BackendChoice::Exactly(Backend::Basic),
             Self::Epoll => BackendChoice::Exactly(Backend::Epoll),
         }
     }

@@ -119,7 +119,7 @@ fn what_means_nothing_is_told_why() {
     let cases = [
         ("serve --shards 0", "--shards 0: must be a whole number from 1 to 256"),
         ("serve --shards -1", "--shards -1: must be a whole number"),
-        ("serve --backend basic", "--backend basic: this build has modern and epoll"),
+        ("serve --backend uring", "--backend uring: must be auto, modern, basic or epoll"),
         ("serve --config /nowhere/x.toml", "--config /nowhere/x.toml: cannot be read"),
         ("serve --port 1", "unexpected argument '--port'"),
         ("agent add --name a --role boss --password-stdin", "--role boss: must be agent, supervisor"),

@@ -33,12 +33,7 @@ impl Setting {
             Origin::File(path) => format!("{path}: {} = {text}", self.name),
             Origin::Default => format!("default of {} {text}", self.name),
         };
-        match (self.name, text) {
-            ("backend", "basic") => format!(
-                "{given}: this build has modern and epoll, basic comes later; use auto, modern or epoll"
-            ),
-            _ => format!("{given}: must be {}", self.limit),
-        }
+        format!("{given}: must be {}", self.limit)
     }
 }
 
@@ -78,7 +73,7 @@ pub static SHARDS: Setting = Setting {
 pub static BACKEND: Setting = Setting {
     name: "backend",
     value_name: "NAME",
-    help: "The reactor: auto, modern (io_uring of Linux 6.0+), basic (5.1+, not in this build) or epoll",
+    help: "The reactor: auto, modern (io_uring of Linux 6.0+), basic (io_uring of 5.1+) or epoll",
     default: "auto",
     limit: "auto, modern, basic or epoll; auto takes the best that this kernel allows",
 };

@@ -88,7 +88,7 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         ("shards", "many", "leave it out"),
         ("shards", "99999999999999999999999", "from 1 to 256"),
         ("backend", "uring", "auto, modern, basic or epoll"),
-        ("backend", "basic", "this build has modern and epoll, basic comes later"),
+        ("backend", "Basic", "auto, modern, basic or epoll"),
         ("log-format", "xml", "text or json"),
         ("agent-lease-ms", "999", "from 1000 to 120000"),
         ("agent-lease-ms", "120001", "from 1000 to 120000"),

@@ -82,7 +82,7 @@ struct Handles {
     durable_ack_seconds: Histogram,
     journal_batch_records: Histogram,
     journal_batch_bytes: Histogram,
-    backends: [(Backend, Gauge); 2],
+    backends: [(Backend, Gauge); 3],
     conversations: Vec<Gauge>,
     desk_waiting: Gauge,
     desk_agents_ready: Gauge,
@@ -273,9 +273,10 @@ impl Handles {
             durable_ack_seconds: histogram!("ringdesk_durable_ack_seconds"),
             journal_batch_records: histogram!("ringdesk_journal_batch_records"),
             journal_batch_bytes: histogram!("ringdesk_journal_batch_bytes"),
-            backends: [(Backend::Modern, "modern"), (Backend::Epoll, "epoll")].map(|(backend, name)| {
-                (backend, at_zero(gauge!("ringdesk_backend_info", "backend" => name)))
-            }),
+            backends: [(Backend::Modern, "modern"), (Backend::Basic, "basic"), (Backend::Epoll, "epoll")]
+                .map(|(backend, name)| {
+                    (backend, at_zero(gauge!("ringdesk_backend_info", "backend" => name)))
+                }),
             conversations: PHASES
                 .iter()
                 .map(|(_, phase)| at_zero(gauge!("ringdesk_conversations", "phase" => *phase)))
@@ -364,6 +365,7 @@ mod tests {
             "ringdesk_conversations{phase=\"queued\"} 0",
             "ringdesk_desk_waiting 0",
             "ringdesk_backend_info{backend=\"modern\"} 0",
+            "ringdesk_backend_info{backend=\"basic\"} 0",
             "process_resident_memory_bytes ",
         ] {
             line(&text, begin);

@@ -119,7 +119,12 @@ impl Desk {
 
     /// Starts the process; where it ends instead, its exit code and what it said.
     pub fn try_start(&mut self) -> Result<(), (Option<i32>, String)> {
-        let mut process = ringdesk()
+        let mut command = ringdesk();
+        if self.backend == "basic" {
+            // The kernel refuses what Linux 5.1 had not; it can since 5.10.
+            command.env("RINGDESK_RESTRICT_51", "1");
+        }
+        let mut process = command
             .args(["serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"])
             .args(["--backend", self.backend, "--shards", &self.shards.to_string(), "--data"])
             .arg(&self.data)

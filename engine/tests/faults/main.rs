@@ -14,4 +14,4 @@ mod nodes;
 mod sql_fails;
 
 /// Every test runs over each of them.
-const BACKENDS: [&str; 2] = ["modern", "epoll"];
+const BACKENDS: [&str; 3] = ["modern", "basic", "epoll"];

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::desk::{Client, Desk};
 use serde_json::{Value, json};
 
-const BACKENDS: [&str; 2] = ["modern", "epoll"];
+const BACKENDS: [&str; 3] = ["modern", "basic", "epoll"];
 const SHARDS: [usize; 2] = [1, 4];
 const VISITORS: usize = 8;
 

@@ -18,7 +18,7 @@ fn malformed_http_gets_its_status() {
         (b"GET /api/v1/me HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n", 401),
         (b"GET /nowhere HTTP/1.1\r\nhost: d\r\nconnection: close\r\n\r\n", 404),
     ];
-    for backend in ["modern", "epoll"] {
+    for backend in ["modern", "basic", "epoll"] {
         let desk = Desk::start(backend, 2);
         for (request, expected) in cases {
             let answer = desk.raw(request);
@@ -31,7 +31,7 @@ fn malformed_http_gets_its_status() {
 
 #[test]
 fn malformed_messages_get_their_code() {
-    for backend in ["modern", "epoll"] {
+    for backend in ["modern", "basic", "epoll"] {
         let desk = Desk::start(backend, 2);
         let mut other = desk.visitor(json!({}));
         let large = "x".repeat(70_000);

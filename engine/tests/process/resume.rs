@@ -46,7 +46,7 @@ fn live_a_year(database: &Path, conversation: &str) -> u64 {
 
 #[test]
 fn a_client_a_hundred_thousand_events_behind_gets_them_all_and_nobody_waits_for_it() {
-    for backend in ["modern", "epoll"] {
+    for backend in ["modern", "basic", "epoll"] {
         let mut desk = Desk::start(backend, 1);
         let token = desk.visitor_token("traveller", "normal");
         let mut client = desk.visitor(json!({"token": token}));

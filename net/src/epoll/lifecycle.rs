@@ -6,11 +6,12 @@ use std::{
     os::fd::AsRawFd,
 };
 
-use super::{EpollReactor, connection::Phase, poller::READ};
+use super::{EpollReactor, connection::Phase};
 use crate::{
     CloseReason, ConnectionId, Time, clock,
     mailbox::{Cargo, Parcel},
     notice::Notice,
+    poller::READ,
 };
 
 impl EpollReactor {
@@ -121,7 +122,16 @@ impl EpollReactor {
                     Err(_already_ended) => self.finish(id, CloseReason::Ours),
                 }
             }
+            Phase::Leaving { .. } if self.reported_bytes => self.departing.push(id),
             Phase::Leaving { to, token } => self.leave(id, to as usize, token),
+        }
+    }
+
+    /// Hands over what had to wait for this turn.
+    pub(super) fn depart(&mut self) {
+        self.reported_bytes = false;
+        for id in std::mem::take(&mut self.departing) {
+            self.flushed(id);
         }
     }
 

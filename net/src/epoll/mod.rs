@@ -5,7 +5,6 @@
 
 mod connection;
 mod lifecycle;
-mod poller;
 mod writer;
 
 use std::{
@@ -19,7 +18,6 @@ use std::{
 
 use self::{
     connection::{Connection, Phase},
-    poller::{Poller, READ, READ_EDGE, Ready, WRITE},
     writer::{Job, Writer},
 };
 use crate::{
@@ -30,6 +28,7 @@ use crate::{
     limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN_MAX, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits},
     notice::{Notice, Notices, OnEvent},
     outbox::Outboxes,
+    poller::{Poller, READ, READ_EDGE, Ready, WRITE},
     slots::Slots,
     socket,
 };
@@ -56,6 +55,11 @@ pub(crate) struct EpollReactor {
     outboxes: Outboxes,
     /// Connections with something newly queued.
     dirty: Vec<ConnectionId>,
+    /// Connections to be handed over at the start of the next turn: what was reported of them in this one must
+    /// be in the caller's hands before another shard can report more.
+    departing: Vec<ConnectionId>,
+    /// Bytes were reported in this turn.
+    reported_bytes: bool,
     flush_deadlines: Deadlines,
     linger_deadlines: Deadlines,
     notices: Notices,
@@ -81,6 +85,8 @@ impl EpollReactor {
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             outboxes: Outboxes::default(),
             dirty: Vec::new(),
+            departing: Vec::new(),
+            reported_bytes: false,
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
             linger_deadlines: Deadlines::new(CLOSE_LINGER_MS_MAX),
             notices: Notices::default(),
@@ -226,6 +232,7 @@ impl EpollReactor {
                 Ok(count) => {
                     self.stats.received_bytes += count as u64;
                     if connection.reports_bytes() {
+                        self.reported_bytes = true;
                         on_event(time, Event::Received { connection: id, bytes: &mut self.buffer[..count] });
                     }
                     share = share.saturating_sub(count);
@@ -406,6 +413,7 @@ impl Reactor for EpollReactor {
     ) -> io::Result<Time> {
         self.stats.turns += 1;
         let time = clock::now();
+        self.depart();
         self.collect();
         self.flush_dirty();
         self.expire(time);

@@ -9,7 +9,7 @@ use std::{
 
 use io_uring::{Submitter, types::BufRingEntry};
 
-use super::{memory::Pages, ring::patiently};
+use crate::memory::{Pages, patiently};
 
 /// The only group of buffers on the ring.
 pub(super) const GROUP: u16 = 0;

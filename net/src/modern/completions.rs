@@ -6,13 +6,14 @@ use super::{
     ModernReactor,
     connection::{Connection, NO_DESCRIPTOR, Phase},
     installed,
-    token::{Operation, unpack},
+    lifecycle::MULTISHOT,
 };
 use crate::{
-    CloseReason, ConnectionId, Event, Time,
+    CloseReason, ConnectionId, Event, Time, clock,
     limits::ACCEPT_PAUSE_MS,
     mailbox::{Cargo, Parcel},
     notice::{Notice, OnEvent},
+    token::{Operation, unpack},
 };
 
 impl ModernReactor {
@@ -24,6 +25,7 @@ impl ModernReactor {
             Operation::Wake | Operation::Discard => {}
             Operation::Accept => self.accepted(result, last, time),
             Operation::Write | Operation::Sync => self.wrote(operation, id, result),
+            Operation::Rest => self.rested(id, result),
             Operation::Receive => self.received(id, completion, time, on_event),
             Operation::Cancel => self.settle_if_alive(id),
             Operation::Send => self.sent(id, result),
@@ -80,6 +82,7 @@ impl ModernReactor {
             Ok(id) => {
                 self.notices.push(notice(id));
                 self.arm_receive(id);
+                self.recheck(id, clock::now().monotonic_us);
             }
             // As many slots as descriptors, but one that is connecting has the first before the second.
             Err(_) => {
@@ -105,14 +108,15 @@ impl ModernReactor {
             }
             self.buffers.give_back(buffer);
         }
-        if !connection.rechecked && result != -libc::ECANCELED {
-            connection.rechecked = true;
-            self.recheck_deadlines.set(time.monotonic_us, id);
+        if result != -libc::ECANCELED {
+            self.recheck(id, time.monotonic_us);
         }
         if cqueue::more(completion.flags()) {
             return;
         }
+        let connection = self.connections.get_mut(id).expect("its slot is kept while it receives");
         connection.receiving = false;
+        let rests = std::mem::take(&mut connection.tired) && !connection.rechecked;
         match -result {
             0 => connection.ended = true,
             libc::ENOBUFS => {
@@ -122,8 +126,13 @@ impl ModernReactor {
                     self.starved.push_back(id);
                 }
             }
-            // Bytes whose request ended for a reason of the kernel's own, our cancel, or a signal.
-            ..0 | libc::ECANCELED | libc::EAGAIN | libc::EINTR => self.arm_receive(id),
+            libc::ECANCELED if rests => self.rest(id),
+            libc::ECANCELED => {
+                self.arm_receive(id);
+                self.recheck(id, time.monotonic_us);
+            }
+            // Bytes whose request ended for a reason of the kernel's own, or a signal.
+            ..0 | libc::EAGAIN | libc::EINTR => self.arm_receive(id),
             number => {
                 connection.ended = true;
                 self.failed(id, number);
@@ -131,6 +140,18 @@ impl ModernReactor {
         }
         if self.connections.get(id).is_some_and(|connection| connection.ended) {
             self.ended(id);
+        }
+        self.settle(id);
+    }
+
+    /// The poll of a quiet connection has ended: there is something to receive, or it was cancelled.
+    fn rested(&mut self, id: ConnectionId, result: i32) {
+        let connection = self.connections.get_mut(id).expect("its slot is kept while it is polled");
+        connection.resting = false;
+        self.resting -= 1;
+        // A poll that failed for another reason leaves it to the receive to say why.
+        if result != -libc::ECANCELED {
+            self.arm_receive_as(id, MULTISHOT);
         }
         self.settle(id);
     }
@@ -176,6 +197,7 @@ impl ModernReactor {
                 connection.phase = Phase::Open;
                 self.notices.push(Notice::Connected(id));
                 self.arm_receive(id);
+                self.recheck(id, clock::now().monotonic_us);
                 self.flush(id);
             } else {
                 self.finish(id, CloseReason::Error(-result));

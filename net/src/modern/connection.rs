@@ -64,6 +64,12 @@ pub(super) struct Connection {
     pub cancelled: bool,
     /// Its receive is to be armed anew after a while.
     pub rechecked: bool,
+    /// Bytes came again since that was decided.
+    pub talks: bool,
+    /// When its receive has ended, a poll is to be armed instead.
+    pub tired: bool,
+    /// A poll is armed, which says when there is something to receive.
+    pub resting: bool,
     /// It waits for receive buffers.
     pub starved: bool,
     /// A send is under way.
@@ -93,6 +99,9 @@ impl Connection {
             receiving: false,
             cancelled: false,
             rechecked: false,
+            talks: false,
+            tired: false,
+            resting: false,
             starved: false,
             sending: false,
             broken: false,

@@ -11,17 +11,20 @@ use super::{
     ModernReactor,
     buffers::GROUP,
     connection::{NO_DESCRIPTOR, Phase},
-    token::{Operation, pack},
 };
 use crate::{
     CloseReason, ConnectionId, Time, clock,
     mailbox::{Cargo, Parcel},
     notice::Notice,
+    token::{Operation, pack},
 };
 
-/// `IORING_RECVSEND_POLL_FIRST | IORING_RECV_MULTISHOT`: wait for bytes before taking a buffer, and go on
-/// after the first.
-const POLL_FIRST_MULTISHOT: u16 = 1 | 2;
+/// `IORING_RECV_MULTISHOT`: go on after the first bytes.
+pub(super) const MULTISHOT: u16 = 2;
+/// With `IORING_RECVSEND_POLL_FIRST`: wait for bytes before taking a buffer.
+const POLL_FIRST_MULTISHOT: u16 = 1 | MULTISHOT;
+/// What a quiet connection is polled for; its errors are reported unasked.
+const READABLE: u32 = (libc::POLLIN | libc::POLLRDHUP) as u32;
 /// `IORING_MSG_RING_CQE_SKIP`: the other ring gets the descriptor without a completion; the mailbox tells.
 const WITHOUT_COMPLETION: u32 = 1;
 /// `IORING_FILE_INDEX_ALLOC`: the kernel chooses the place in the table.
@@ -49,13 +52,18 @@ impl ModernReactor {
 
     /// Arms the multishot receive, if it is not and should be.
     pub(super) fn arm_receive(&mut self, id: ConnectionId) {
+        self.arm_receive_as(id, POLL_FIRST_MULTISHOT);
+    }
+
+    /// As [`Self::arm_receive`], also where bytes are known to be there.
+    pub(super) fn arm_receive_as(&mut self, id: ConnectionId, manner: u16) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.receiving || connection.starved || !connection.receives() {
             return;
         }
         connection.receiving = true;
         let entry = opcode::Recv::new(Fixed(connection.descriptor), std::ptr::null_mut(), 0)
-            .ioprio(POLL_FIRST_MULTISHOT)
+            .ioprio(manner)
             .buf_group(GROUP)
             .build()
             .flags(squeue::Flags::BUFFER_SELECT);
@@ -64,16 +72,36 @@ impl ModernReactor {
         unsafe { self.submit(Operation::Receive, id, entry) }
     }
 
+    /// Decides to look at the connection again after a while.
+    pub(super) fn recheck(&mut self, id: ConnectionId, now_us: u64) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if std::mem::replace(&mut connection.rechecked, true) {
+            connection.talks = true;
+        } else {
+            connection.talks = false;
+            self.recheck_deadlines.set(now_us, id);
+        }
+    }
+
+    /// Arms the poll of a connection that is quiet, in place of its receive.
+    pub(super) fn rest(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.receives() || connection.resting {
+            return;
+        }
+        connection.resting = true;
+        self.resting += 1;
+        let entry = opcode::PollAdd::new(Fixed(connection.descriptor), READABLE).build();
+        // SAFETY: a poll points to no memory.
+        unsafe { self.submit(Operation::Rest, id, entry) }
+    }
+
     /// Cancels an armed receive, which arms it anew: that looks at the socket first, so it finds an end for
     /// which the kernel did not wake the receive that was armed.
     fn rearm_receive(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get(id) else { return };
-        if connection.receiving && connection.receives() {
-            let receive = CancelBuilder::user_data(pack(Operation::Receive, id));
-            let entry = opcode::AsyncCancel2::new(receive).build();
-            // SAFETY: a cancel points to no memory.
-            unsafe { self.submit(Operation::Cancel, id, entry) }
-        }
+        let armed = connection.receiving && connection.receives();
+        self.cancel_if(id, (armed, Operation::Receive));
     }
 
     /// Sends what is queued, unless a send is under way.
@@ -153,7 +181,9 @@ impl ModernReactor {
                 if let Some(outbox) = connection.outbox.take() {
                     self.outboxes.give_back(outbox);
                 }
+                connection.tired = false;
                 // Makes the end certain to be found even where the error was already taken by this send.
+                self.arm_receive(id);
                 self.rearm_receive(id);
             }
             _ => self.failed(id, number),
@@ -238,14 +268,13 @@ impl ModernReactor {
     /// Stops receiving, then passes the descriptor on.
     fn leave(&mut self, id: ConnectionId, to: u32, token: u64) {
         let connection = self.connections.get_mut(id).expect("it makes progress");
-        if connection.receiving && !connection.cancelled {
-            connection.cancelled = true;
-            let receive = CancelBuilder::user_data(pack(Operation::Receive, id));
-            let entry = opcode::AsyncCancel2::new(receive).build();
-            // SAFETY: a cancel points to no memory.
-            return unsafe { self.submit(Operation::Cancel, id, entry) };
+        if !std::mem::replace(&mut connection.cancelled, true) {
+            let (receiving, resting) = (connection.receiving, connection.resting);
+            for operation in [(receiving, Operation::Receive), (resting, Operation::Rest)] {
+                self.cancel_if(id, operation);
+            }
         }
-        connection.cancelled = true;
+        let connection = self.connections.get_mut(id).expect("it makes progress");
         if connection.operations > 0 {
             return;
         }
@@ -264,6 +293,14 @@ impl ModernReactor {
             opcode::MsgRingSendFd::new(target, source, place, 0).opcode_flags(WITHOUT_COMPLETION).build();
         // SAFETY: a ring message points to no memory; the target's descriptor is open as long as `shared`.
         unsafe { self.submit(Operation::HandOver, id, entry) }
+    }
+
+    fn cancel_if(&mut self, id: ConnectionId, (armed, operation): (bool, Operation)) {
+        if armed {
+            let entry = opcode::AsyncCancel2::new(CancelBuilder::user_data(pack(operation, id))).build();
+            // SAFETY: a cancel points to no memory.
+            unsafe { self.submit(Operation::Cancel, id, entry) }
+        }
     }
 
     /// The descriptor stays where it is; only its slot changes, as for any other receiver.
@@ -321,6 +358,7 @@ impl ModernReactor {
         while let Some(id) = self.recheck_deadlines.passed(time.monotonic_us) {
             if let Some(connection) = self.connections.get_mut(id) {
                 connection.rechecked = false;
+                connection.tired = !std::mem::take(&mut connection.talks);
                 self.rearm_receive(id);
             }
         }

@@ -11,15 +11,9 @@ mod completions;
 mod connection;
 mod files;
 mod lifecycle;
-mod memory;
 mod ring;
-mod selftest;
-mod token;
 
-pub(crate) use self::{
-    ring::submissions_for,
-    selftest::{rehearse, run as self_test},
-};
+pub(crate) use self::ring::submissions_for;
 
 use std::{
     collections::VecDeque,
@@ -42,19 +36,20 @@ use socket2::Socket;
 use self::{
     buffers::ReceiveBuffers,
     connection::{Connection, NO_DESCRIPTOR, Outgoing, Phase},
-    files::Files,
     ring::Ring,
-    token::{NOBODY, Operation, pack, unpack},
 };
 use crate::{
     Backend, CloseReason, ConnectionId, Event, FileId, Reactor, SendError, Stats, Time, clock,
     deadlines::Deadlines,
     fabric::{ShardEnd, Shared},
+    files::Files,
     limits::{ACCEPT_PAUSE_MS, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits, RECHECK_MS},
     notice::{Notice, Notices},
     outbox::Outboxes,
+    selftest,
     slots::Slots,
     socket,
+    token::{NOBODY, Operation, pack, unpack},
 };
 
 /// How long a busy shard looks for more work before it sleeps: waking a sleeping core costs about as much.
@@ -66,6 +61,25 @@ const RETRY: Duration = Duration::from_millis(1);
 /// How long dropping a reactor waits for the kernel, in steps, before it leaks memory instead.
 const DROP_STEP: Duration = Duration::from_millis(50);
 const DROP_STEPS_MAX: usize = 100;
+
+/// Whether the rings and buffers of all shards fit into locked memory at once, before any shard starts: one
+/// that fails later could not fall back to another backend.
+pub(crate) fn rehearse(shards: usize, submissions: u32, limits: &Limits) -> io::Result<()> {
+    let rings: io::Result<Vec<_>> = (0..shards)
+        .map(|_| {
+            let ring = Ring::new(submissions)?;
+            let buffers =
+                ReceiveBuffers::new(&ring.submitter(), limits.receive_buffers, limits.receive_buffer_bytes)?;
+            Ok((ring, buffers))
+        })
+        .collect();
+    rings.map(drop)
+}
+
+/// Whether this kernel does what this backend builds on.
+pub(crate) fn self_test() -> io::Result<()> {
+    selftest::run(ModernReactor::open)
+}
 
 /// One shard's reactor.
 pub(crate) struct ModernReactor {
@@ -93,6 +107,8 @@ pub(crate) struct ModernReactor {
     linger_deadlines: Deadlines,
     /// When to arm a receive anew, to find a reset that the kernel did not report.
     recheck_deadlines: Deadlines,
+    /// Connections that a poll waits for.
+    resting: u64,
     notices: Notices,
     /// The last turn had something to do.
     busy: bool,
@@ -141,6 +157,7 @@ impl ModernReactor {
             linger_deadlines: Deadlines::new(CLOSE_LINGER_MS_MAX),
             recheck_deadlines: Deadlines::new(RECHECK_MS),
             notices: Notices::default(),
+            resting: 0,
             busy: false,
             stats: Stats::default(),
         };
@@ -441,6 +458,7 @@ impl Reactor for ModernReactor {
         Stats {
             connections: self.connections.len() as u64,
             receive_buffers_out: u64::from(self.buffers.out()),
+            resting: self.resting,
             system_calls: self.stats.system_calls + self.ring.system_calls,
             ..self.stats
         }

@@ -8,6 +8,8 @@ use io_uring::{
     types::{SubmitArgs, Timespec},
 };
 
+use crate::memory::patiently;
+
 /// Submissions that fit before a turn has to enter the kernel early.
 const SUBMISSIONS_MAX: u32 = 1_024;
 /// Below this, memory is too short to run a shard.
@@ -19,9 +21,6 @@ const COMPLETIONS_EACH: u32 = 8;
 const BYTES_EACH: u64 = 64 + 4 + 16 * COMPLETIONS_EACH as u64 + 64;
 /// The longest single wait, because the kernel's seconds are signed.
 const WAIT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// A ring that was closed gives its locked memory back a little later; so short a while is waited for it.
-const MEMORY_PAUSE: Duration = Duration::from_millis(10);
-const MEMORY_PAUSES_MAX: u32 = 10;
 /// Threads that the kernel may start for one ring: for files, and for sockets (a shutdown needs one).
 const WORKERS_MAX: [u32; 2] = [2, 4];
 const _: () = assert!(SUBMISSIONS_MIN <= SUBMISSIONS_MAX && COMPLETIONS_EACH >= 2);
@@ -89,20 +88,6 @@ pub(crate) fn submissions_for(shards: usize, locked_bytes: u64) -> u32 {
     let fit = u32::try_from(fit).unwrap_or(u32::MAX).clamp(SUBMISSIONS_MIN, SUBMISSIONS_MAX);
     // The largest power of two that is not above.
     1 << fit.ilog2()
-}
-
-/// Does what needs locked memory, and tries again for a while if there is none.
-pub(super) fn patiently<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
-    let mut pauses = 0;
-    loop {
-        match make() {
-            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && pauses < MEMORY_PAUSES_MAX => {
-                pauses += 1;
-                std::thread::sleep(MEMORY_PAUSE);
-            }
-            result => return result,
-        }
-    }
 }
 
 /// Makes the best ring that kernel and memory allow.

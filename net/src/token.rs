@@ -5,15 +5,17 @@ use crate::{ConnectionId, slots::GENERATION_MASK};
 /// What was asked of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Operation {
-    /// Multishot accept into registered descriptors.
+pub(crate) enum Operation {
+    /// Accepting connections.
     Accept = 1,
-    /// Multishot poll of the doorbell.
+    /// Polling what wakes the reactor.
     Wake,
     /// Cancelling, of whatever; its result says nothing that the cancelled operation does not say.
     Cancel,
-    /// Multishot receive of a connection.
+    /// Receiving from a connection.
     Receive,
+    /// Polling a connection that is quiet.
+    Rest,
     /// The one send of a connection.
     Send,
     /// Putting an outgoing socket into the table.
@@ -36,11 +38,12 @@ pub(super) enum Operation {
     Sync,
 }
 
-const OPERATIONS: [Operation; 14] = [
+const OPERATIONS: [Operation; 15] = [
     Operation::Accept,
     Operation::Wake,
     Operation::Cancel,
     Operation::Receive,
+    Operation::Rest,
     Operation::Send,
     Operation::Register,
     Operation::Connect,
@@ -54,16 +57,16 @@ const OPERATIONS: [Operation; 14] = [
 ];
 
 /// For operations that belong to no connection.
-pub(super) const NOBODY: ConnectionId = ConnectionId { slot: u32::MAX, generation: 0 };
+pub(crate) const NOBODY: ConnectionId = ConnectionId { slot: u32::MAX, generation: 0 };
 
 /// Both parts in one number.
-pub(super) fn pack(operation: Operation, id: ConnectionId) -> u64 {
+pub(crate) fn pack(operation: Operation, id: ConnectionId) -> u64 {
     debug_assert!(id.generation <= GENERATION_MASK);
     (operation as u64) << 56 | id.to_u64()
 }
 
 /// The inverse of [`pack`].
-pub(super) fn unpack(token: u64) -> (Operation, ConnectionId) {
+pub(crate) fn unpack(token: u64) -> (Operation, ConnectionId) {
     let operation = OPERATIONS[(token >> 56) as usize - 1];
     let ConnectionId { slot, generation } = ConnectionId::from_u64(token);
     (operation, ConnectionId { slot, generation: generation & GENERATION_MASK })

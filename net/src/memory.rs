@@ -1,16 +1,21 @@
-//! Pages straight from the kernel: zero, page-aligned, and costing nothing until touched.
+//! Memory that the kernel has a part in: pages straight from it (zero, page-aligned, and costing nothing until
+//! touched), and what the limit of locked memory is charged with.
 
-use std::{io, ptr::NonNull};
+use std::{io, ptr::NonNull, time::Duration};
+
+/// A ring that was closed gives its locked memory back a little later; so short a while is waited for it.
+const MEMORY_PAUSE: Duration = Duration::from_millis(10);
+const MEMORY_PAUSES_MAX: u32 = 10;
 
 /// A private mapping, given back on drop.
 #[derive(Debug)]
-pub(super) struct Pages {
+pub(crate) struct Pages {
     start: NonNull<u8>,
     bytes: usize,
 }
 
 impl Pages {
-    pub(super) fn new(bytes: usize) -> io::Result<Self> {
+    pub(crate) fn new(bytes: usize) -> io::Result<Self> {
         // SAFETY: an anonymous mapping at an address of the kernel's choice overlaps nothing that exists.
         let start = unsafe {
             libc::mmap(
@@ -29,11 +34,11 @@ impl Pages {
         Ok(Self { start, bytes })
     }
 
-    pub(super) fn start(&self) -> NonNull<u8> {
+    pub(crate) fn start(&self) -> NonNull<u8> {
         self.start
     }
 
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 }
@@ -45,6 +50,20 @@ impl Drop for Pages {
         // does not write here any more.
         if unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) } != 0 {
             tracing::error!(error = %io::Error::last_os_error(), "cannot unmap receive buffers");
+        }
+    }
+}
+
+/// Does what needs locked memory, and tries again for a while if there is none.
+pub(crate) fn patiently<T>(make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let mut pauses = 0;
+    loop {
+        match make() {
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) && pauses < MEMORY_PAUSES_MAX => {
+                pauses += 1;
+                std::thread::sleep(MEMORY_PAUSE);
+            }
+            result => return result,
         }
     }
 }

@@ -10,28 +10,28 @@ use std::{
 const REPORTS_MAX: usize = 512;
 
 /// Level-triggered reading, with the peer's end of writing.
-pub(super) const READ: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP) as u32;
+pub(crate) const READ: u32 = (libc::EPOLLIN | libc::EPOLLRDHUP) as u32;
 /// Level-triggered writing.
-pub(super) const WRITE: u32 = libc::EPOLLOUT as u32;
+pub(crate) const WRITE: u32 = libc::EPOLLOUT as u32;
 /// Reading, reported once for each time it becomes possible.
-pub(super) const READ_EDGE: u32 = (libc::EPOLLIN | libc::EPOLLET) as u32;
+pub(crate) const READ_EDGE: u32 = (libc::EPOLLIN | libc::EPOLLET) as u32;
 
 /// One epoll instance.
-pub(super) struct Poller {
+pub(crate) struct Poller {
     epoll: OwnedFd,
     reports: Vec<libc::epoll_event>,
 }
 
 /// Something is ready.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ready {
+pub(crate) struct Ready {
     pub key: u64,
     pub readable: bool,
     pub writable: bool,
 }
 
 impl Poller {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes no pointer; a result that is not -1 is a new descriptor that nobody else owns.
         let descriptor = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
         if descriptor < 0 {
@@ -42,18 +42,23 @@ impl Poller {
         Ok(Self { epoll, reports: Vec::with_capacity(REPORTS_MAX) })
     }
 
+    /// For a ring to poll: it is readable as long as something that is watched is ready.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+
     /// Begins to watch. A descriptor that is closed is forgotten by itself.
-    pub(super) fn add(&self, descriptor: RawFd, interest: u32, key: u64) -> io::Result<()> {
+    pub(crate) fn add(&self, descriptor: RawFd, interest: u32, key: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_ADD, descriptor, interest, key)
     }
 
     /// Watches for something else.
-    pub(super) fn change(&self, descriptor: RawFd, interest: u32, key: u64) -> io::Result<()> {
+    pub(crate) fn change(&self, descriptor: RawFd, interest: u32, key: u64) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_MOD, descriptor, interest, key)
     }
 
     /// Watches no more.
-    pub(super) fn remove(&self, descriptor: RawFd) -> io::Result<()> {
+    pub(crate) fn remove(&self, descriptor: RawFd) -> io::Result<()> {
         self.control(libc::EPOLL_CTL_DEL, descriptor, 0, 0)
     }
 
@@ -69,7 +74,7 @@ impl Poller {
 
     /// Waits, and returns how many things are ready; read them with [`Poller::ready`]. A signal ends it
     /// early.
-    pub(super) fn wait(&mut self, wait: Duration) -> io::Result<usize> {
+    pub(crate) fn wait(&mut self, wait: Duration) -> io::Result<usize> {
         // Rounded up: rounded down, the last part of a millisecond would be spent in a busy loop.
         let wait_ms = wait.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32;
         self.reports.clear();
@@ -94,7 +99,7 @@ impl Poller {
     }
 
     /// The report of that index of the last wait.
-    pub(super) fn ready(&self, index: usize) -> Ready {
+    pub(crate) fn ready(&self, index: usize) -> Ready {
         let libc::epoll_event { events, u64: key } = self.reports[index];
         let failed = events & (libc::EPOLLERR | libc::EPOLLHUP) as u32 != 0;
         Ready { key, readable: failed || events & READ != 0, writable: failed || events & WRITE != 0 }

@@ -1,5 +1,5 @@
-//! What no probe can tell: whether this kernel really does what the backend builds on. Runs two reactors
-//! over loopback for some milliseconds before the first shard starts.
+//! What no probe can tell: whether this kernel really does what a backend builds on. Runs two reactors over
+//! loopback for some milliseconds before the first shard starts. Which backend it is, is not known here.
 
 use std::{
     io,
@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{ModernReactor, buffers::ReceiveBuffers, ring::Ring};
 use crate::{CloseReason, ConnectionId, Event, Limits, Reactor, fabric::Shared};
 
 /// Fewer buffers than bytes in flight need, so that they run out and are refilled.
@@ -20,22 +19,8 @@ const BYTES: usize = 32 * 1024;
 const TIME_MAX: Duration = Duration::from_secs(3);
 const TOKEN: u64 = 0x7269_6e67;
 
-/// Whether the rings and buffers of all shards fit into locked memory at once, before any shard starts: one
-/// that fails later could not fall back to another backend.
-pub(crate) fn rehearse(shards: usize, submissions: u32, limits: &Limits) -> io::Result<()> {
-    let rings: io::Result<Vec<_>> = (0..shards)
-        .map(|_| {
-            let ring = Ring::new(submissions)?;
-            let buffers =
-                ReceiveBuffers::new(&ring.submitter(), limits.receive_buffers, limits.receive_buffer_bytes)?;
-            Ok((ring, buffers))
-        })
-        .collect();
-    rings.map(drop)
-}
-
-struct Bench {
-    reactors: [ModernReactor; 2],
+struct Bench<R> {
+    reactors: [R; 2],
     start: Instant,
     connected: Option<ConnectionId>,
     accepted: Option<ConnectionId>,
@@ -46,10 +31,9 @@ struct Bench {
 
 /// Bytes arrive in order although buffers run out, a connection moves between two rings without losing one,
 /// and both ends are told of the end.
-pub(crate) fn run() -> io::Result<()> {
+pub(crate) fn run<R: Reactor>(open: impl Fn(Arc<Shared>, usize) -> io::Result<R>) -> io::Result<()> {
     let shared = Shared::new(2, LIMITS, SUBMISSIONS)?;
-    let reactors =
-        [ModernReactor::open(Arc::clone(&shared), 0)?, ModernReactor::open(Arc::clone(&shared), 1)?];
+    let reactors = [open(Arc::clone(&shared), 0)?, open(Arc::clone(&shared), 1)?];
     let mut bench = Bench {
         reactors,
         start: Instant::now(),
@@ -63,22 +47,22 @@ pub(crate) fn run() -> io::Result<()> {
     let address = bench.reactors[0].listen("127.0.0.1:0".parse().expect("a valid address"))?;
     bench.reactors[0].connect(None, address)?;
     let ours = bench.until("a connection to loopback", |bench| bench.connected)?;
-    let theirs = bench.until("multishot accept", |bench| bench.accepted)?;
+    let theirs = bench.until("accepting", |bench| bench.accepted)?;
 
     bench.queue(ours, &sent)?;
-    let all = |bench: &Bench| (bench.received.len() >= BYTES).then_some(());
+    let all = |bench: &Bench<R>| (bench.received.len() >= BYTES).then_some(());
     bench.until("receiving after buffers ran out", all)?;
     if bench.received != sent {
-        return Err(io::Error::other("multishot receive changed the order of bytes"));
+        return Err(io::Error::other("receiving changed the order of bytes"));
     }
     bench.received.clear();
 
     bench.reactors[0].hand_over(theirs, 1, TOKEN);
     bench.queue(ours, &sent)?;
-    bench.until("passing a descriptor to another ring", |bench| bench.adopted)?;
-    bench.until("receiving after a descriptor was passed", all)?;
+    bench.until("passing a connection to another ring", |bench| bench.adopted)?;
+    bench.until("receiving after a connection was passed", all)?;
     if bench.received != sent {
-        return Err(io::Error::other("passing a descriptor lost or changed bytes"));
+        return Err(io::Error::other("passing a connection lost or changed bytes"));
     }
 
     bench.reactors[0].close(ours);
@@ -89,7 +73,7 @@ pub(crate) fn run() -> io::Result<()> {
     Err(io::Error::other(format!("connections ended as {:?}", bench.closed)))
 }
 
-impl Bench {
+impl<R: Reactor> Bench<R> {
     fn queue(&mut self, id: ConnectionId, bytes: &[u8]) -> io::Result<()> {
         let sent = self.reactors[0].send(id, bytes);
         sent.map_err(|error| io::Error::other(format!("a send was refused: {error:?}")))
