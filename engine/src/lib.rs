@@ -15,6 +15,7 @@ pub mod logging;
 pub mod placement;
 pub mod planted;
 pub mod pool;
+pub mod priority;
 pub mod projection;
 pub mod recovery;
 pub mod server;

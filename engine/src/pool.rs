@@ -74,6 +74,7 @@ impl Pool {
             .worker_threads(WORKERS)
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name("pool")
+            .on_thread_start(crate::priority::stand_back)
             .enable_all()
             .build()?;
         let listener = private_port::bind(parts.metrics_address)?;

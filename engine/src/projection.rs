@@ -15,7 +15,10 @@ use std::{
 
 use store::sql::Projection;
 
-use crate::journal::{Disk, Published, SegmentSource, StreamStart};
+use crate::{
+    journal::{Disk, Published, SegmentSource, StreamStart},
+    priority,
+};
 use follower::Follower;
 
 /// Records applied in one transaction. Smaller: more commits. Larger: others wait longer to write.
@@ -62,7 +65,10 @@ impl ProjectionThread {
     pub fn start(mut projector: Projector, mut on_round: Box<dyn FnMut(Lag) + Send>) -> io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
-        let run = move || run(&mut projector, &mut *on_round, &stopped);
+        let run = move || {
+            priority::stand_back();
+            run(&mut projector, &mut *on_round, &stopped);
+        };
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
     }
