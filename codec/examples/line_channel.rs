@@ -77,9 +77,10 @@ impl Protocol for LineChannel {
             }
             ServerMessage::Error { code, .. } => format!("error {code}\n"),
             // A line once printed cannot be taken back: what tells of now alone is not shown.
-            ServerMessage::Typing { .. } | ServerMessage::Read { .. } | ServerMessage::Presence { .. } => {
-                String::new()
-            }
+            ServerMessage::Typing { .. }
+            | ServerMessage::Read { .. }
+            | ServerMessage::Presence { .. }
+            | ServerMessage::Shedding { .. } => String::new(),
         };
         out.extend_from_slice(line.as_bytes());
         Ok(())

@@ -309,6 +309,11 @@ pub enum ServerMessage<'a> {
         /// Up to which event.
         seq: u64,
     },
+    /// What the server gives up for want of time, told to agents: all that is up to this step.
+    Shedding {
+        /// `none`, `typing`, `bot`, `conversations` or `messages`.
+        step: Cow<'a, str>,
+    },
     /// An agent's presence, told to agents.
     Presence {
         /// The agent's name.

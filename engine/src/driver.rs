@@ -1,10 +1,10 @@
 //! One shard's thread: carries what the reactor reports to the shard, and what the shard decides to the
 //! reactor, the journal, the lanes and the pool. It decides nothing itself.
 
+mod backlog;
 mod counting;
 
 use std::{
-    collections::VecDeque,
     fmt,
     sync::{
         Arc,
@@ -16,6 +16,7 @@ use std::{
 use net::{CloseReason, ConnectionId, Event, Reactor, SendError, Time};
 use store::record::Record;
 
+use self::backlog::Backlog;
 pub use self::counting::Counting;
 use crate::{
     jobs::Job,
@@ -23,7 +24,7 @@ use crate::{
     lanes::Lanes,
     limits,
     pool::link::ShardEnd,
-    shard::{Input, LaneItem, Now, Output, Outputs, Shard, TICK_MS},
+    shard::{Input, Now, Output, Outputs, Shard, TICK_MS},
 };
 
 const _: () = assert!(limits::DRAINED_ABOVE_BYTES >= net::DRAINED_ABOVE_BYTES);
@@ -79,12 +80,11 @@ pub struct Running {
     driver: Driver,
     outputs: Outputs,
     backlog: Backlog,
+    /// The time of this turn, microseconds of the clock that does not go back.
+    now_us: u64,
     is_stopping: bool,
     has_failed: bool,
 }
-
-/// What waits for room in another shard's lanes, in order: `[normal, VIP]` for each shard.
-struct Backlog(Vec<[VecDeque<LaneItem>; 2]>);
 
 impl Driver {
     /// Runs the shard until it has stopped. `outputs` is what the shard had to say when it was made.
@@ -98,9 +98,10 @@ impl Driver {
 impl Running {
     /// Carries out what the shard had to say when it was made.
     pub fn begin(driver: Driver, mut outputs: Outputs) -> Self {
-        let backlog = Backlog(driver.neighbours.iter().map(|_| Default::default()).collect());
+        let backlog = Backlog::new(driver.neighbours.len());
         let first = std::mem::take(&mut outputs);
-        let mut running = Self { driver, outputs: first, backlog, is_stopping: false, has_failed: false };
+        let mut running =
+            Self { driver, outputs: first, backlog, now_us: 0, is_stopping: false, has_failed: false };
         running.carry_out();
         running
     }
@@ -113,13 +114,18 @@ impl Running {
     /// One turn; false: the shard has stopped.
     pub fn turn(&mut self) -> Result<bool, DriverError> {
         let time = self.take_events()?;
+        self.now_us = time.monotonic_us;
         self.carry_out();
         self.take_items(time);
         self.carry_out();
         self.flush();
         let Driver { counting, shard, reactor, .. } = &mut self.driver;
         counting.publish(time.monotonic_us, shard, &**reactor);
-        Ok(!self.has_stopped())
+        let has_stopped = self.has_stopped();
+        if has_stopped {
+            self.driver.neighbours[self.driver.index].lanes.close();
+        }
+        Ok(!has_stopped)
     }
 
     /// What the reactor reports.
@@ -154,8 +160,11 @@ impl Running {
         let Self { driver, outputs, backlog, .. } = self;
         let Driver { index, shard, journal, neighbours, pool, .. } = driver;
         shard.begin(now_of(time));
-        backlog.push(neighbours);
-        neighbours[*index].lanes.drain(limits::LANE_BUDGET, |item| shard.handle(Input::Lane(item), outputs));
+        let now_us = time.monotonic_us;
+        backlog.push(neighbours, now_us, &mut |inbound| shard.handle(Input::LaneFull(inbound), outputs));
+        let delay_us = shard.normal_delay_us();
+        let own = &neighbours[*index].lanes;
+        own.drain(limits::LANE_BUDGET, delay_us, |item| shard.handle(Input::Lane(item), outputs));
         while let Some(done) = pool.dones.pop() {
             shard.handle(Input::Done(done), outputs);
         }
@@ -208,7 +217,7 @@ impl Running {
                         driver.reactor.hand_over(ConnectionId::from_u64(connection), to, token);
                     }
                     Output::Lane { to, vip, item } => {
-                        let full = self.backlog.put(&driver.neighbours, to, vip, item);
+                        let full = self.backlog.put(&driver.neighbours, (to, vip), item, self.now_us);
                         refused.extend(full.map(Input::LaneFull));
                     }
                     Output::Record { number, record } => {
@@ -260,44 +269,6 @@ impl Driver {
                 Job::Http { exchange, peer: peer.map(|address| address.ip()), request }
             }
             (_, job) => job,
-        }
-    }
-}
-
-impl Backlog {
-    fn len(&self) -> usize {
-        self.0.iter().flatten().map(VecDeque::len).sum()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Into the lane, or behind what waits for it. A message that a client can send again is given back
-    /// instead: nothing of it is promised yet.
-    fn put(&mut self, neighbours: &[Neighbour], to: usize, vip: bool, item: LaneItem) -> Option<LaneItem> {
-        let waiting = &mut self.0[to][usize::from(vip)];
-        let result = if waiting.is_empty() { neighbours[to].lanes.push(vip, item) } else { Err(item) };
-        match result {
-            Ok(()) => (neighbours[to].wake)(),
-            Err(item @ LaneItem::Inbound(_)) => return Some(item),
-            Err(item) => waiting.push_back(item),
-        }
-        None
-    }
-
-    /// Tries again what waited for room.
-    fn push(&mut self, neighbours: &[Neighbour]) {
-        for (neighbour, waiting) in neighbours.iter().zip(&mut self.0) {
-            for (vip, waiting) in [false, true].into_iter().zip(waiting) {
-                while let Some(item) = waiting.pop_front() {
-                    if let Err(item) = neighbour.lanes.push(vip, item) {
-                        waiting.push_front(item);
-                        break;
-                    }
-                    (neighbour.wake)();
-                }
-            }
         }
     }
 }

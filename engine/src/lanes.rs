@@ -1,7 +1,10 @@
 //! The lanes of a shard: two bounded lock-free queues, VIP and normal.
 //!
-//! Any shard may push; only the owner drains, by weight, so that VIP wins and normal never starves. Who is
-//! told when a lane is full is decided elsewhere.
+//! Any shard may push; only the owner drains, by weight, so that VIP wins and normal never starves: the longer
+//! normal messages have waited, the more of them go with the VIPs. Who is told when a lane is full is decided
+//! elsewhere.
+
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -12,16 +15,30 @@ use crate::{limits, shard::LaneItem};
 pub struct Lanes {
     vip: ArrayQueue<LaneItem>,
     normal: ArrayQueue<LaneItem>,
+    is_closed: AtomicBool,
 }
 
 impl Lanes {
     /// Empty lanes.
     pub fn new(items_max: usize) -> Self {
-        Self { vip: ArrayQueue::new(items_max), normal: ArrayQueue::new(items_max) }
+        Self {
+            vip: ArrayQueue::new(items_max),
+            normal: ArrayQueue::new(items_max),
+            is_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Nobody drains these any more: what is put in from now on is dropped, so that nobody waits for room. For a
+    /// shard that has stopped: all that it promised is durable, and its clients are gone.
+    pub fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
     }
 
     /// Puts an item into a lane; a full lane gives it back.
     pub fn push(&self, vip: bool, item: LaneItem) -> Result<(), LaneItem> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Ok(());
+        }
         if vip { self.vip.push(item) } else { self.normal.push(item) }
     }
 
@@ -36,12 +53,15 @@ impl Lanes {
     }
 
     /// Takes up to `budget` items: while both lanes have some, [`limits::VIP_WEIGHT`] VIP items for each
-    /// normal one.
-    pub fn drain(&self, budget: usize, mut take: impl FnMut(LaneItem)) {
+    /// normal one, and [`limits::VIP_WEIGHT_AGED`] when normal messages have waited for
+    /// [`limits::AGED_US`]. `normal_delay_us` is how long the last one had.
+    pub fn drain(&self, budget: usize, normal_delay_us: u64, mut take: impl FnMut(LaneItem)) {
+        let is_aged = normal_delay_us >= limits::AGED_US;
+        let weight = if is_aged { limits::VIP_WEIGHT_AGED } else { limits::VIP_WEIGHT };
         let mut left = budget;
         while left > 0 {
             let mut taken = 0;
-            for lane in std::iter::repeat_n(&self.vip, limits::VIP_WEIGHT).chain([&self.normal]) {
+            for lane in std::iter::repeat_n(&self.vip, weight).chain([&self.normal]) {
                 if left > taken
                     && let Some(item) = lane.pop()
                 {
@@ -67,8 +87,12 @@ mod tests {
     }
 
     fn drained(lanes: &Lanes, budget: usize) -> Vec<u64> {
+        drained_after(lanes, budget, 0)
+    }
+
+    fn drained_after(lanes: &Lanes, budget: usize, normal_delay_us: u64) -> Vec<u64> {
         let mut taken = Vec::new();
-        lanes.drain(budget, |item| match item {
+        lanes.drain(budget, normal_delay_us, |item| match item {
             LaneItem::Dismiss { connection, .. } => taken.push(connection),
             other => panic!("not pushed here: {other:?}"),
         });
@@ -88,6 +112,17 @@ mod tests {
     }
 
     #[test]
+    fn normal_messages_that_have_waited_get_more_of_the_turn() {
+        let lanes = Lanes::new(64);
+        for number in 0..6 {
+            lanes.push(true, item(number)).expect("room");
+            lanes.push(false, item(100 + number)).expect("room");
+        }
+        assert_eq!(drained_after(&lanes, 6, limits::AGED_US), [0, 1, 100, 2, 3, 101]);
+        assert_eq!(drained_after(&lanes, 4, limits::AGED_US - 1), [4, 5, 102, 103]);
+    }
+
+    #[test]
     fn each_lane_keeps_its_order_and_its_bound() {
         let lanes = Lanes::new(2);
         assert!(lanes.push(false, item(1)).is_ok());
@@ -96,5 +131,15 @@ mod tests {
         assert!(lanes.push(true, item(4)).is_ok(), "the other lane has room");
         assert_eq!(drained(&lanes, 10), [4, 1, 2]);
         assert!(lanes.is_empty());
+    }
+
+    #[test]
+    fn a_stop_does_not_wait_for_room_in_the_lanes_of_a_shard_that_has_stopped() {
+        let lanes = Lanes::new(1);
+        assert!(lanes.push(false, item(1)).is_ok());
+        assert!(lanes.push(false, item(2)).is_err(), "full");
+        lanes.close();
+        assert!(lanes.push(false, item(2)).is_ok());
+        assert_eq!(drained(&lanes, 10), [1]);
     }
 }

@@ -48,6 +48,9 @@ pub const EVENTS_PAGE: u32 = 200;
 /// outbox nor its shard's turn grows with what it missed.
 pub const PAGE_BYTES_MAX: usize = 128 * 1024;
 
+/// Time between two reports of agents' loads while something is given up, in milliseconds.
+pub const SHED_PRESENCE_MS: u64 = 3_000;
+
 /// What a client is told to wait after a refusal for want of room, in milliseconds.
 pub const RETRY_AFTER_MS: u32 = 2_000;
 
@@ -57,15 +60,28 @@ pub const FAILED_RETRY_AFTER_MS: u32 = 30_000;
 /// Connections that one agent may have at once.
 pub const AGENT_CONNECTIONS_MAX: usize = 16;
 
-/// Items in each lane of a shard.
-pub const LANE_ITEMS_MAX: usize = 16 * 1024;
+/// Items in each lane of a shard: some tenths of a second of work. More would only be a longer wait before the same
+/// refusal.
+pub const LANE_ITEMS_MAX: usize = 2 * 1024;
+/// Messages held for room in one lane, by each shard.
+pub const HELD_MESSAGES_MAX: usize = LANE_ITEMS_MAX;
+/// Longest that a normal message is held for room in its lane, in microseconds; then it is refused.
+pub const HOLD_NORMAL_US: u64 = 50_000;
+/// The same for a VIP's or an agent's message: their lane is full only if nearly all are VIPs.
+pub const HOLD_VIP_US: u64 = 1_000_000;
 /// Items that wait for room in other shards' lanes before new messages are refused: each message makes a few.
-pub const BACKLOG_ITEMS_MAX: usize = 4 * LANE_ITEMS_MAX;
+pub const BACKLOG_ITEMS_MAX: usize = 64 * 1024;
 /// Items taken from the VIP lane for each one from the normal lane while both have some.
 pub const VIP_WEIGHT: usize = 8;
-/// Items taken from the lanes in one turn.
-pub const LANE_BUDGET: usize = 4_096;
+/// The same when normal messages have waited for [`AGED_US`].
+pub const VIP_WEIGHT_AGED: usize = 2;
+/// From this wait on normal messages age, in microseconds: half of what is held before it is refused.
+pub const AGED_US: u64 = HOLD_NORMAL_US / 2;
+/// Items taken from the lanes in one turn. A VIP's message waits for the turn that is under way, so a turn is short;
+/// yet it is a group of the journal, so not too short.
+pub const LANE_BUDGET: usize = 128;
 
+const _: () = assert!(VIP_WEIGHT_AGED < VIP_WEIGHT && HOLD_NORMAL_US < HOLD_VIP_US);
 const _: () = assert!(WEB_MESSAGE_BYTES_MAX >= 3 * message::TEXT_BYTES_MAX);
 const _: () = assert!(MOVING_BYTES_MAX >= WEB_MESSAGE_BYTES_MAX);
 const _: () = assert!(HTTP_HELD_BYTES_MAX > HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX as usize);

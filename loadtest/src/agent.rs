@@ -78,7 +78,10 @@ impl Agent {
             }
             ServerMessage::Event(event) => self.event(&event, context),
             ServerMessage::Error { code, text } => context.note_fault("agent", &code, &text),
-            ServerMessage::Typing { .. } | ServerMessage::Read { .. } | ServerMessage::Presence { .. } => {}
+            ServerMessage::Typing { .. }
+            | ServerMessage::Read { .. }
+            | ServerMessage::Presence { .. }
+            | ServerMessage::Shedding { .. } => {}
         }
     }
 

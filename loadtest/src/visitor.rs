@@ -99,7 +99,10 @@ impl Visitor {
             }
             ServerMessage::Event(event) => self.event(&event, context),
             ServerMessage::Error { code, text } => context.note_fault("visitor", &code, &text),
-            ServerMessage::Typing { .. } | ServerMessage::Read { .. } | ServerMessage::Presence { .. } => {}
+            ServerMessage::Typing { .. }
+            | ServerMessage::Read { .. }
+            | ServerMessage::Presence { .. }
+            | ServerMessage::Shedding { .. } => {}
         }
     }
 

@@ -30,6 +30,7 @@ object! {
         state: Field<'a> = "state",
         capacity: Field<'a> = "capacity",
         serving: Field<'a> = "serving",
+        step: Field<'a> = "step",
     }
 }
 
@@ -102,6 +103,7 @@ impl<'a> ServerObject<'a> {
                 capacity: number(&self.capacity, "capacity", u64::from(u16::MAX))? as u16,
                 serving: number(&self.serving, "serving", u64::from(u16::MAX))? as u16,
             }),
+            "shedding" => Ok(ServerMessage::Shedding { step: text(self.step, "step")? }),
             "error" => {
                 Ok(ServerMessage::Error { code: text(self.code, "code")?, text: text(self.text, "text")? })
             }

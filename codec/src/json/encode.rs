@@ -42,6 +42,7 @@ pub fn encode_server(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
             .text("state", state.map_or("gone", PresenceState::name))
             .number("capacity", u64::from(*capacity))
             .number("serving", u64::from(*serving)),
+        ServerMessage::Shedding { step } => Object::new("type", "shedding", out).text("step", step),
         ServerMessage::Error { code, text } => {
             Object::new("type", "error", out).text("code", code).text("text", text)
         }

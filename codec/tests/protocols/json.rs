@@ -155,6 +155,7 @@ fn known_server_messages() -> Vec<(ServerMessage<'static>, &'static str)> {
             ServerMessage::Presence { agent: "li".into(), state: None, capacity: 8, serving: 2 },
             r#"{"type":"presence","agent":"li","state":"gone","capacity":8,"serving":2}"#,
         ),
+        (ServerMessage::Shedding { step: "typing".into() }, r#"{"type":"shedding","step":"typing"}"#),
         (
             ServerMessage::Error { code: "bad_token".into(), text: "Log in again.".into() },
             r#"{"type":"error","code":"bad_token","text":"Log in again."}"#,

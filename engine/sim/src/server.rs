@@ -104,12 +104,11 @@ impl Server {
             run: random.next(),
             identity: machine.identity.clone(),
         };
+        // Mostly so small that they are full again and again.
+        let lane_items = *random.pick(&[4, 16, limits::LANE_ITEMS_MAX]);
         let neighbours: Arc<[Neighbour]> = woken
             .iter()
-            .map(|shard| Neighbour {
-                lanes: Arc::new(Lanes::new(limits::LANE_ITEMS_MAX)),
-                wake: Arc::new(wake(shard)),
-            })
+            .map(|shard| Neighbour { lanes: Arc::new(Lanes::new(lane_items)), wake: Arc::new(wake(shard)) })
             .collect();
         let stop = Arc::new(AtomicBool::new(false));
         let failed = Arc::new(AtomicBool::new(false));

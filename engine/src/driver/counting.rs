@@ -7,7 +7,8 @@ use crate::{
     identity::Class,
     journal::JournalStats,
     pool::metrics::{DropReason, Metrics, Outcome, SessionRole},
-    shard::{Counts, Shard},
+    shard::{Counts, Shard, Shed},
+    shedding::Step,
 };
 
 /// Time between two publications, in microseconds.
@@ -19,6 +20,8 @@ pub struct Counting {
     metrics: Metrics,
     published_us: u64,
     counts: Counts,
+    /// As it was published; nothing before the first time.
+    step: Option<Step>,
     connections: u64,
     phases: [u64; Phase::ALL.len()],
     waiting: u64,
@@ -32,6 +35,7 @@ impl Counting {
             metrics,
             published_us: 0,
             counts: Counts::default(),
+            step: None,
             connections: 0,
             phases: [0; Phase::ALL.len()],
             waiting: 0,
@@ -63,6 +67,16 @@ impl Counting {
         self.published_us = now_us;
         let counts = shard.counts();
         self.publish_messages(&counts);
+        for (kind, (before, now)) in Shed::ALL.into_iter().zip(self.counts.shed.into_iter().zip(counts.shed))
+        {
+            self.metrics.shed(kind.0).increment(now - before);
+        }
+        if self.step != Some(counts.step) {
+            if let Some(before) = self.step.replace(counts.step) {
+                self.metrics.shedding(before).decrement(1.0);
+            }
+            self.metrics.shedding(counts.step).increment(1.0);
+        }
         let visitors = |counts: &Counts| counts.visitors.iter().sum::<u64>();
         change(self.metrics.sessions(SessionRole::Visitor), visitors(&self.counts), visitors(&counts));
         change(self.metrics.sessions(SessionRole::Agent), self.counts.agents, counts.agents);

@@ -13,7 +13,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use net::Backend;
 use store::record::Phase;
 
-use crate::identity::Class;
+use crate::{identity::Class, shard::Shed, shedding::Step};
 
 /// What became of a client's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +79,8 @@ struct Handles {
     connections: Gauge,
     messages: Vec<Counter>,
     dropped: Vec<Counter>,
+    shed: [Counter; Shed::ALL.len()],
+    shedding: [Gauge; Step::ALL.len()],
     durable_ack_seconds: Histogram,
     journal_batch_records: Histogram,
     journal_batch_bytes: Histogram,
@@ -167,6 +169,16 @@ impl Metrics {
     /// Messages refused for want of something of ours. They count as [`Outcome::Refused`], too.
     pub fn messages_dropped(&self, class: Class, reason: DropReason) -> &Counter {
         &self.0.dropped[class as usize * DropReason::ALL.len() + reason as usize]
+    }
+
+    /// What told of now only and was not passed on.
+    pub fn shed(&self, kind: Shed) -> &Counter {
+        &self.0.shed[kind as usize]
+    }
+
+    /// Shards that give up that much: increment and decrement.
+    pub fn shedding(&self, step: Step) -> &Gauge {
+        &self.0.shedding[step as usize]
     }
 
     /// Seconds from a message's arrival to its ack, which is after its record was durable.
@@ -270,6 +282,9 @@ impl Handles {
             connections: at_zero(gauge!("ringdesk_connections")),
             messages,
             dropped,
+            shed: Shed::ALL.map(|(_, kind)| counter!("ringdesk_shed_total", "kind" => kind)),
+            shedding: Step::ALL
+                .map(|step| at_zero(gauge!("ringdesk_shedding_shards", "step" => step.name()))),
             durable_ack_seconds: histogram!("ringdesk_durable_ack_seconds"),
             journal_batch_records: histogram!("ringdesk_journal_batch_records"),
             journal_batch_bytes: histogram!("ringdesk_journal_batch_bytes"),
@@ -305,6 +320,11 @@ fn describe() {
         "ringdesk_messages_dropped_total",
         "Messages refused because the server lacked something, by class and reason. The client was told."
     );
+    describe_counter!(
+        "ringdesk_shed_total",
+        "What tells of now only and was not passed on under pressure, by kind. Nobody was told."
+    );
+    describe_gauge!("ringdesk_shedding_shards", "Shards by how much they give up under pressure.");
     describe_histogram!(
         "ringdesk_durable_ack_seconds",
         "Seconds from a message's arrival to its acknowledgement, after it was durable."

@@ -376,6 +376,7 @@ impl Shard {
             heartbeat_ms: self.settings.heartbeat_ms,
         };
         out.send(id, |bytes| web::encode_message(&welcome, bytes));
+        self.tell_shedding(id, out);
         for shard in 0..self.settings.shards {
             let (agent, resume) = (Arc::clone(&name), Arc::clone(&resume));
             out.lane(shard, true, LaneItem::AgentArrived { agent, address, resume });

@@ -201,6 +201,10 @@ impl Shard {
             self.counts.refused_journal[usize::from(inbound.vip)] += 1;
             return self.tell(&inbound, &STORAGE_FAILED, out);
         }
+        self.overload.taken(inbound.vip, self.now.monotonic_us.saturating_sub(inbound.received_us));
+        if self.sheds(&inbound) {
+            return;
+        }
         let Some(index) = self.conversations.find(&inbound.conversation) else {
             let conversation = Arc::clone(&inbound.conversation);
             return self.park(&conversation, Parked::Inbound(inbound), out);
@@ -260,7 +264,7 @@ impl Shard {
             self.counts.refused_journal[vip] += 1;
             return Err(JOURNAL_FULL);
         }
-        if self.overloaded {
+        if self.overloaded || self.sheds_new(index, inbound) {
             self.counts.refused_overloaded[vip] += 1;
             return Err(OVERLOADED);
         }
@@ -508,14 +512,6 @@ impl Shard {
                 web::encode_message(message, &mut frame);
                 self.deliver(*address, frame.into(), out);
             }
-        }
-    }
-
-    pub(super) fn refuse_overloaded(&mut self, inbound: &Inbound, out: &mut Outputs) {
-        self.counts.refused_overloaded[usize::from(inbound.vip)] += 1;
-        // Typing and read marks may be shed without a word.
-        if !matches!(inbound.body, Body::Typing { .. } | Body::Read { .. }) {
-            self.tell(inbound, &OVERLOADED, out);
         }
     }
 

@@ -12,8 +12,9 @@ mod conversations;
 mod delivery;
 mod desk_link;
 mod hello;
-mod inbound;
+pub mod inbound;
 mod loading;
+mod overload;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -30,12 +31,13 @@ use store::{
 };
 
 use self::{connections::Connections, conversations::Conversations, delivery::Effects};
-pub use self::{hello::Arrival, inbound::Inbound, sessions::Session};
+pub use self::{hello::Arrival, inbound::Inbound, overload::Shed, sessions::Session};
 use crate::{
     desk::{Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings},
     identity::Identity,
     jobs::{Done, Job},
     placement,
+    shedding::Step,
 };
 
 /// The only team there is so far.
@@ -100,8 +102,8 @@ pub enum Input<'a> {
     },
     /// Something from a lane of this shard.
     Lane(LaneItem),
-    /// A message of one of our own connections found the lane full.
-    LaneFull(LaneItem),
+    /// A message of one of our own connections found the lane full for too long.
+    LaneFull(Box<Inbound>),
     /// Every record up to this number survives power loss.
     Durable {
         /// The number [`Output::Record`] had.
@@ -264,6 +266,13 @@ pub enum LaneItem {
     DeskSays(DeskOutput),
     /// From the desk, for the agents connected here.
     Presence(AgentStatus),
+    /// How much a shard gives up from now on.
+    Shedding {
+        /// Which shard.
+        shard: usize,
+        /// How much.
+        step: Step,
+    },
     /// Some shard's journal has failed: no load balancer may send visitors here any more.
     StorageFailed,
 }
@@ -322,6 +331,10 @@ pub struct Counts {
     pub refused_journal: [u64; 2],
     /// Messages refused because of what they said or where, normal and VIP.
     pub refused_invalid: [u64; 2],
+    /// What had no number and was not passed on, in the order of [`Shed::ALL`].
+    pub shed: [u64; Shed::ALL.len()],
+    /// How much is given up now.
+    pub step: Step,
     /// Events that reached a reader's outbox.
     pub delivered: u64,
 }
@@ -346,6 +359,7 @@ pub struct Shard {
     newcomers: Vec<Address>,
     journal_full: bool,
     overloaded: bool,
+    overload: overload::Overload,
     /// The journal has failed: nothing that this shard owns can be promised any more.
     failed: bool,
     /// Some shard's journal has: the whole server is not ready.
@@ -377,6 +391,7 @@ impl Shard {
             newcomers: Vec::new(),
             journal_full: false,
             overloaded: false,
+            overload: overload::Overload::new(settings.shards),
             failed: false,
             storage_failed: false,
             stopping: false,
@@ -414,7 +429,7 @@ impl Shard {
             Input::Adopted { connection, token } => self.adopted(connection, token, out),
             Input::HandedOver { connection } => self.handed_over(connection, out),
             Input::Lane(item) => self.lane_item(item, out),
-            Input::LaneFull(item) => self.lane_full(item, out),
+            Input::LaneFull(inbound) => self.lane_full(&inbound, out),
             Input::Durable { up_to } => self.release(up_to, out),
             Input::Done(done) => self.done(done, out),
             Input::JobRefused(job) => self.job_refused(job, out),
@@ -424,6 +439,7 @@ impl Shard {
     /// Ends the turn: what time alone decides.
     pub fn finish(&mut self, out: &mut Outputs) {
         self.tick_desk(out);
+        self.tick_overload(out);
         self.sweep(out);
     }
 
@@ -455,7 +471,7 @@ impl Shard {
 
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
-        Counts { conversations: self.conversations.len() as u64, ..self.counts }
+        Counts { conversations: self.conversations.len() as u64, step: self.overload.step(), ..self.counts }
     }
 
     /// How many conversations in memory stand where, in the order of [`Phase::ALL`].
@@ -495,7 +511,8 @@ impl Shard {
             LaneItem::Desk(input) => self.desk_input(input),
             LaneItem::DeskSays(output) => self.desk_says(output, out),
             LaneItem::StorageFailed => self.storage_failed = true,
-            LaneItem::Presence(status) => self.tell_presence(&status, out),
+            LaneItem::Presence(status) => self.presence(status, out),
+            LaneItem::Shedding { shard, step } => self.shedding(shard, step, out),
         }
     }
 

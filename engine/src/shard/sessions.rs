@@ -279,14 +279,6 @@ impl Shard {
         out.lane(to, vip, LaneItem::Inbound(Box::new(inbound)));
     }
 
-    /// The owner's lane was full: nothing was taken, and the client is told so.
-    pub(super) fn lane_full(&mut self, item: LaneItem, out: &mut Outputs) {
-        let LaneItem::Inbound(inbound) = item else {
-            unreachable!("only messages are refused; all else waits for room");
-        };
-        self.refuse_overloaded(&inbound, out);
-    }
-
     fn refuse_role(&mut self, id: u64, message: &str, what: &str, vip: bool, out: &mut Outputs) {
         let text = format!("\"{what}\" is not for this role; see docs/protocol/websocket.md");
         self.refuse_invalid(id, message, "wrong_role", &text, vip, out);

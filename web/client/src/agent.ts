@@ -20,6 +20,7 @@ import type {
   Presence,
   PresenceState,
   ServerMessage,
+  SheddingStep,
   WireEvent,
 } from './wire.ts';
 
@@ -63,6 +64,8 @@ export class Agent {
   colleagues = new Map<string, Presence>();
   presence: { state: PresenceState; capacity: number } = { state: 'away', capacity: 8 };
   notice: { code: string; text: string } | undefined;
+  /** What the server gives up for want of time. */
+  shedding: SheddingStep = 'none';
   version = '';
   /** Rises with each change; what a view compares. */
   revision = 0;
@@ -94,7 +97,7 @@ export class Agent {
       connect: options.connect,
       random: options.random,
     });
-    this.sender = new Sender(this.link, this.outbox);
+    this.sender = new Sender(this.link, this.outbox, options.random);
   }
 
   subscribe(listener: () => void): () => void {
@@ -190,6 +193,7 @@ export class Agent {
     this.version = welcome.server.version;
     this.welcomedAt = Date.now();
     this.colleagues = new Map();
+    this.shedding = 'none'; // Told behind the welcome, if it is not so.
     this.link.send({ type: 'presence', ...this.presence });
     this.sender.reset();
     this.sender.pump();
@@ -222,6 +226,9 @@ export class Agent {
         break;
       case 'presence':
         this.colleague(message);
+        break;
+      case 'shedding':
+        this.shedding = message.step;
         break;
       case 'error':
         this.notice = { code: message.code, text: message.text };

@@ -11,6 +11,8 @@ import type { Link } from './link.ts';
 export const ACK_MS_MAX = 8_000;
 /** Longest wait that a refusal may ask for. */
 const RETRY_MS_MAX = 60_000;
+/** Up to this share of the wait is added by chance: who was refused together must not come back together. */
+const RETRY_JITTER = 0.5;
 
 interface Lane {
   /** The message under way. */
@@ -24,16 +26,26 @@ export class Sender {
   private readonly lanes = new Map<string, Lane>();
   private readonly link: Link;
   private readonly outbox: Outbox;
+  private readonly random: () => number;
+  /** Refused for now; sent again by itself. */
+  private readonly postponed = new Set<string>();
 
-  constructor(link: Link, outbox: Outbox) {
+  constructor(link: Link, outbox: Outbox, random: () => number = Math.random) {
     this.link = link;
     this.outbox = outbox;
+    this.random = random;
+  }
+
+  /** Whether the server was too busy for the message, and it waits to be sent again. */
+  waits(id: string): boolean {
+    return this.postponed.has(id);
   }
 
   /** The connection is new: nothing is under way on it. */
   reset(): void {
     for (const lane of this.lanes.values()) clearTimeout(lane.timer);
     this.lanes.clear();
+    this.postponed.clear();
   }
 
   /** Sends what can be sent. */
@@ -50,28 +62,31 @@ export class Sender {
   /** The message is durable; answers whether it was ours. */
   acked(id: string): Outgoing | undefined {
     this.settle(id);
+    this.postponed.delete(id);
     const entry = this.outbox.remove(id);
     this.pump();
     return entry;
   }
 
-  /** Try again when the server said so. */
+  /** Try again when the server said so, or a little later. */
   postpone(id: string, wait_ms: number): void {
     const lane = this.settle(id);
     if (lane === undefined) return;
     lane.paused = true;
+    this.postponed.add(id);
     lane.timer = setTimeout(
       () => {
         lane.paused = false;
         this.pump();
       },
-      Math.min(wait_ms, RETRY_MS_MAX),
+      Math.min(wait_ms, RETRY_MS_MAX) * (1 + RETRY_JITTER * this.random()),
     );
   }
 
   /** The server will not take it as it is. */
   failed(id: string, failure: { code: string; text: string }): void {
     this.settle(id);
+    this.postponed.delete(id);
     this.outbox.fail(id, failure);
     this.pump();
   }

@@ -109,7 +109,7 @@ export class Visitor {
       connect: options.connect,
       random: options.random,
     });
-    this.sender = new Sender(this.link, this.outbox);
+    this.sender = new Sender(this.link, this.outbox, options.random);
     options.store.watch(() => {
       this.otherTab();
     });
@@ -164,6 +164,11 @@ export class Visitor {
     this.open();
     this.sender.pump();
     this.notifier.changed();
+  }
+
+  /** Whether the server was too busy for the message, and it is sent again by itself. */
+  waits(id: string): boolean {
+    return this.sender.waits(id);
   }
 
   /** The person asks to send a refused message again. */
@@ -293,6 +298,7 @@ export class Visitor {
         break;
       case 'welcome':
       case 'presence':
+      case 'shedding':
         break;
     }
     this.notifier.changed();

@@ -60,6 +60,9 @@ export interface Presence {
   serving: number;
 }
 
+/** What the server gives up for want of time: each step includes those before it. */
+export type SheddingStep = 'none' | 'typing' | 'bot' | 'conversations' | 'messages';
+
 /** Everything the server sends. */
 export type ServerMessage =
   | {
@@ -75,6 +78,7 @@ export type ServerMessage =
   | { type: 'typing'; conversation: string; role?: Role; from?: From; text?: string }
   | { type: 'read'; conversation: string; role?: Role; from?: From; seq: number }
   | Presence
+  | { type: 'shedding'; step: SheddingStep }
   | { type: 'error'; code: string; text: string };
 
 /** Everything a client sends. */
@@ -107,6 +111,7 @@ const SERVER_TYPES = new Set([
   'typing',
   'read',
   'presence',
+  'shedding',
   'error',
 ]);
 

@@ -130,3 +130,18 @@ test('colleagues come and go', async () => {
   server.wire.tell({ ...leo, state: 'gone' });
   expect(agent.colleagues.has('leo')).toBe(false);
 });
+
+test('what the server gives up is known until it says otherwise or the connection is another', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  server.wire.tell({ type: 'shedding', step: 'typing' });
+  expect(agent.shedding).toBe('typing');
+  server.wire.tell({ type: 'shedding', step: 'none' });
+  expect(agent.shedding).toBe('none');
+  server.wire.tell({ type: 'shedding', step: 'messages' });
+  server.wire.cut();
+  await wait(1000);
+  expect(agent.shedding).toBe('none');
+});

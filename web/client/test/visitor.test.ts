@@ -180,7 +180,9 @@ test('a refused message that may be tried again is not overtaken', async () => {
   say(visitor, 'one', 'two');
   await wait(400);
   expect(server.texts('c1')).toEqual([]);
-  await wait(1000);
+  const [first, second] = visitor.outbox.all().map((entry) => visitor.waits(entry.id));
+  expect([first, second]).toEqual([true, false]);
+  await wait(1200);
   expect(server.texts('c1')).toEqual(['one', 'two']);
 });
 

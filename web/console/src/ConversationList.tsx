@@ -15,6 +15,12 @@ const PAGE = 30;
 const WAITING_MS = 4_000;
 const WAITING_HIDDEN_MS = 15_000;
 const CAPACITY_MAX = 99;
+const SHEDDING_WORDS = {
+  typing: 'sheddingTyping',
+  bot: 'sheddingBot',
+  conversations: 'sheddingConversations',
+  messages: 'sheddingMessages',
+} as const;
 
 interface ListProps {
   tab: Tab;
@@ -37,6 +43,7 @@ export function ConversationList({ tab, onTab, chosen, onChoose }: ListProps): R
   return (
     <aside className="list" aria-label={say('desk')}>
       <PresenceBar />
+      <SheddingBanner />
       <Segmented<Tab>
         block
         className="tabs"
@@ -124,6 +131,18 @@ function PresenceBar(): React.ReactElement {
           </>
         )}
       />
+    </div>
+  );
+}
+
+/** Says what the server gives up for want of time, as long as it does. */
+function SheddingBanner(): React.ReactElement | null {
+  const { shedding } = useDesk().agent;
+  const { say } = useSurroundings();
+  if (shedding === 'none') return null;
+  return (
+    <div className="link-banner" role="status" data-shedding={shedding}>
+      {say(SHEDDING_WORDS[shedding])}
     </div>
   );
 }

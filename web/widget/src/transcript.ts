@@ -102,7 +102,8 @@ export class Transcript {
     rows.splice(rows[0]?.key.startsWith('day') ? 1 : 0, 0, this.greeting());
     for (const entry of visitor.accepted.values()) rows.push(this.mine(entry, 'sent'));
     for (const entry of visitor.outbox.all()) {
-      rows.push(this.mine(entry, entry.failure === undefined ? 'wait' : 'failed'));
+      const waits = visitor.waits(entry.id) ? 'busy' : 'wait';
+      rows.push(this.mine(entry, entry.failure === undefined ? waits : 'failed'));
     }
     return rows;
   }
@@ -186,13 +187,14 @@ export class Transcript {
     };
   }
 
-  private mine(entry: Outgoing, state: 'wait' | 'sent' | 'failed'): Row {
+  private mine(entry: Outgoing, state: 'wait' | 'busy' | 'sent' | 'failed'): Row {
     const { words, language } = this.options;
     const time = timeText(new Date(entry.at), language);
     const meta: Row['meta'] = {
       text: `${state} ${entry.failure?.code ?? ''}`,
       build: () => {
         if (state === 'wait') return [icon(ICONS.clock), words.sending];
+        if (state === 'busy') return [icon(ICONS.clock), words.busy];
         if (state === 'sent') return [time, icon(ICONS.sent), words.sent];
         return this.failed(entry);
       },

@@ -15,6 +15,8 @@ export interface Words {
   you: string;
   desk: string;
   sending: string;
+  /** The server refused it for now. */
+  busy: string;
   sent: string;
   read: string;
   failed: string;
@@ -69,6 +71,7 @@ const zh: Words = {
   you: '我',
   desk: '客服',
   sending: '发送中',
+  busy: '咨询人数较多，稍后自动重发',
   sent: '已送达',
   read: '已读',
   failed: '未发送成功',
@@ -123,6 +126,7 @@ const en: Words = {
   you: 'You',
   desk: 'Support',
   sending: 'Sending',
+  busy: 'Very busy; sent again by itself',
   sent: 'Sent',
   read: 'Read',
   failed: 'Not sent',

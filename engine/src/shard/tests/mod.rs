@@ -1,5 +1,6 @@
 //! Whole conversations over shards without machines.
 
+mod overload;
 mod world;
 
 use codec::websocket::Opcode;

@@ -114,6 +114,12 @@ impl World {
         Now { unix_ms: START_MS + self.now_ms, monotonic_us: self.now_ms * 1_000 }
     }
 
+    /// One turn of each shard, that much later.
+    pub fn wait_ms(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.tick();
+    }
+
     pub fn pass_ms(&mut self, ms: u64) {
         let end = self.now_ms + ms;
         while self.now_ms < end {
@@ -426,8 +432,13 @@ impl World {
 
     /// A visitor says hello and hears the answer.
     pub fn visitor(&mut self, shard: usize, id: &str, more: &str) -> usize {
+        self.visitor_of(shard, id, Class::Normal, more)
+    }
+
+    /// A visitor of this class says hello and hears the answer.
+    pub fn visitor_of(&mut self, shard: usize, id: &str, class: Class, more: &str) -> usize {
         let client = self.connect(shard);
-        let token = self.visitor_token(id, Class::Normal);
+        let token = self.visitor_token(id, class);
         self.send_text(client, &format!(r#"{{"type":"hello","role":"visitor","token":"{token}"{more}}}"#));
         self.run();
         client

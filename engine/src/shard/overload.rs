@@ -1,0 +1,178 @@
+//! What a shard does less of under pressure. How much, [`crate::shedding`] decides.
+
+use std::collections::BTreeMap;
+
+use codec::message::ServerMessage;
+
+use super::{
+    LaneItem, Outputs, Shard,
+    conversations::Index,
+    inbound::{self, Body, Inbound},
+};
+use crate::{
+    channel::web,
+    desk::{AgentName, AgentStatus},
+    limits,
+    shedding::{Ladder, Step},
+};
+
+/// What is not passed on while something is given up, without a word to whoever sent it: it tells of now only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shed {
+    /// Somebody is typing.
+    Typing,
+    /// Somebody has read.
+    Read,
+    /// An agent's load, replaced by a newer one before it was told.
+    Presence,
+}
+
+impl Shed {
+    /// Every kind, with its word in metrics.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Typing, "typing"), (Self::Read, "read"), (Self::Presence, "presence")];
+}
+
+/// The pressure on a shard, and what it knows of the others'.
+#[derive(Debug)]
+pub(super) struct Overload {
+    ladder: Ladder,
+    /// How long the last normal message had waited, in microseconds.
+    normal_delay_us: u64,
+    /// How much each shard gives up.
+    steps: Vec<Step>,
+    /// Agents' newest loads that wait to be told.
+    presence: BTreeMap<AgentName, AgentStatus>,
+    presence_told_ms: u64,
+}
+
+impl Overload {
+    pub fn new(shards: usize) -> Self {
+        Self {
+            ladder: Ladder::default(),
+            normal_delay_us: 0,
+            steps: vec![Step::None; shards],
+            presence: BTreeMap::new(),
+            presence_told_ms: 0,
+        }
+    }
+
+    pub const fn step(&self) -> Step {
+        self.ladder.step()
+    }
+
+    /// The most that any shard gives up: what agents are told.
+    fn highest(&self) -> Step {
+        self.steps.iter().copied().max().unwrap_or_default()
+    }
+
+    /// Something was taken from a lane that long after its bytes came.
+    pub fn taken(&mut self, vip: bool, delay_us: u64) {
+        if !vip {
+            self.normal_delay_us = delay_us;
+            self.ladder.delayed(delay_us);
+        }
+    }
+}
+
+impl Shard {
+    /// How long the last normal message had waited in its lane, in microseconds.
+    pub fn normal_delay_us(&self) -> u64 {
+        self.overload.normal_delay_us
+    }
+
+    /// The owner's lane stayed full: nothing was taken, and the client is told so.
+    pub(super) fn lane_full(&mut self, inbound: &Inbound, out: &mut Outputs) {
+        let kind = match inbound.body {
+            Body::Typing { .. } => Shed::Typing,
+            Body::Read { .. } => Shed::Read,
+            _ => {
+                self.counts.refused_overloaded[usize::from(inbound.vip)] += 1;
+                if !inbound.vip {
+                    self.overload.ladder.refused();
+                }
+                return self.tell(inbound, &inbound::OVERLOADED, out);
+            }
+        };
+        self.counts.shed[kind as usize] += 1;
+    }
+
+    /// Whether it tells of now only and is given up.
+    pub(super) fn sheds(&mut self, inbound: &Inbound) -> bool {
+        let kind = match inbound.body {
+            Body::Typing { .. } => Shed::Typing,
+            Body::Read { .. } => Shed::Read,
+            _ => return false,
+        };
+        let is_shed = !inbound.vip && self.overload.step() >= Step::Typing;
+        self.counts.shed[kind as usize] += u64::from(is_shed);
+        is_shed
+    }
+
+    /// Whether it would begin a conversation, and none are begun.
+    pub(super) fn sheds_new(&mut self, index: Index, inbound: &Inbound) -> bool {
+        !inbound.vip && self.overload.step() >= Step::Conversations && self.conversations.at(index).seq == 0
+    }
+
+    /// An agent's load is told at once, or, while something is given up, the newest of some seconds.
+    pub(super) fn presence(&mut self, status: AgentStatus, out: &mut Outputs) {
+        if self.overload.step() == Step::None {
+            return self.tell_presence(&status, out);
+        }
+        let is_replaced = self.overload.presence.insert(status.agent.clone(), status).is_some();
+        self.counts.shed[Shed::Presence as usize] += u64::from(is_replaced);
+    }
+
+    /// Some shard gives up more or less than before.
+    pub(super) fn shedding(&mut self, shard: usize, step: Step, out: &mut Outputs) {
+        let before = self.overload.highest();
+        self.overload.steps[shard] = step;
+        let highest = self.overload.highest();
+        if highest != before {
+            let message = shedding_message(highest);
+            let here =
+                self.agents.values().flatten().filter(|address| usize::from(address.shard) == self.index);
+            for address in here {
+                out.send(address.connection, |bytes| web::encode_message(&message, bytes));
+            }
+        }
+    }
+
+    /// An agent who comes is told, if something is given up.
+    pub(super) fn tell_shedding(&self, connection: u64, out: &mut Outputs) {
+        let highest = self.overload.highest();
+        if highest != Step::None {
+            out.send(connection, |bytes| web::encode_message(&shedding_message(highest), bytes));
+        }
+    }
+
+    /// Looks at the pressure, and tells what waited.
+    pub(super) fn tick_overload(&mut self, out: &mut Outputs) {
+        let now_ms = self.now.monotonic_ms();
+        if let Some(step) = self.overload.ladder.look(now_ms) {
+            let (shard, step_name) = (self.index, step.name());
+            let delay_ms = self.overload.normal_delay_us / 1_000;
+            tracing::warn!(
+                shard,
+                step = step_name,
+                delay_ms,
+                "the shard gives up more or less than before; see docs/routing.md"
+            );
+            for to in 0..self.settings.shards {
+                out.lane(to, true, LaneItem::Shedding { shard, step });
+            }
+        }
+        let is_due = self.overload.step() == Step::None
+            || now_ms >= self.overload.presence_told_ms + limits::SHED_PRESENCE_MS;
+        if is_due && !self.overload.presence.is_empty() {
+            self.overload.presence_told_ms = now_ms;
+            for status in std::mem::take(&mut self.overload.presence).into_values() {
+                self.tell_presence(&status, out);
+            }
+        }
+    }
+}
+
+fn shedding_message(step: Step) -> ServerMessage<'static> {
+    ServerMessage::Shedding { step: step.name().into() }
+}
