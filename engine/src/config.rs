@@ -22,6 +22,8 @@ pub const AGENT_LEASE_MS: (u32, u32) = (1_000, 120_000);
 pub const AGENT_CAPACITY: (u16, u16) = (1, 256);
 /// Shortest and longest silence that a client may be told to keep.
 pub const HEARTBEAT_MS: (u32, u32) = (5_000, 300_000);
+/// Shortest and longest time that a stop waits for clients.
+pub const DRAIN_MS: (u32, u32) = (0, 300_000);
 /// Longest configuration file in bytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Where everything is kept when nobody says otherwise.
@@ -61,6 +63,8 @@ pub struct Config {
     pub heartbeat_ms: u32,
     /// Where browsers reach this server, without a slash at the end; `None`: as `listen` says.
     pub public_url: Option<String>,
+    /// How long a stop waits for clients.
+    pub drain_ms: u32,
 }
 
 impl Config {
@@ -145,6 +149,7 @@ fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
         heartbeat_ms: take(layers, &settings::HEARTBEAT_MS, in_range(HEARTBEAT_MS), &mut errors)
             .unwrap_or_default(),
         public_url: take(layers, &settings::PUBLIC_URL, public_url, &mut errors),
+        drain_ms: take(layers, &settings::DRAIN_MS, in_range(DRAIN_MS), &mut errors).unwrap_or_default(),
     };
     if config.listen == config.metrics && config.listen.port() != 0 && errors.is_empty() {
         errors.push(ConfigError::new(format!(

@@ -70,6 +70,8 @@ pub struct Driver {
     pub counting: Counting,
     /// Set when the process shall end.
     pub stop: Arc<AtomicBool>,
+    /// How long it waits then for clients to take what is queued for them, in milliseconds.
+    pub drain_ms: u64,
     /// Told once, when the journal has failed: from then on the shard acknowledges nothing.
     pub on_journal_failed: Box<dyn FnMut(&JournalError)>,
 }
@@ -79,7 +81,10 @@ pub struct Running {
     driver: Driver,
     outputs: Outputs,
     backlog: Backlog,
-    is_stopping: bool,
+    /// When the wait for clients ends, once the process shall end: milliseconds of the clock that does not go back.
+    drained_by_ms: Option<u64>,
+    /// That time is over, and whoever was left was cut off.
+    gave_up: bool,
     has_failed: bool,
 }
 
@@ -100,7 +105,8 @@ impl Running {
     pub fn begin(driver: Driver, mut outputs: Outputs) -> Self {
         let backlog = Backlog(driver.neighbours.iter().map(|_| Default::default()).collect());
         let first = std::mem::take(&mut outputs);
-        let mut running = Self { driver, outputs: first, backlog, is_stopping: false, has_failed: false };
+        let mut running =
+            Self { driver, outputs: first, backlog, drained_by_ms: None, gave_up: false, has_failed: false };
         running.carry_out();
         running
     }
@@ -117,6 +123,7 @@ impl Running {
         self.take_items(time);
         self.carry_out();
         self.flush();
+        self.drain(now_of(time).monotonic_ms());
         let Driver { counting, shard, reactor, .. } = &mut self.driver;
         counting.publish(time.monotonic_us, shard, &**reactor);
         Ok(!self.has_stopped())
@@ -168,16 +175,39 @@ impl Running {
             let flushed = self.driver.journal.flush(&mut *self.driver.reactor);
             self.check(flushed);
         }
-        if self.driver.stop.load(Ordering::Acquire) && !self.is_stopping {
-            self.is_stopping = true;
-            self.driver.reactor.stop_listening();
-            self.driver.shard.stop();
+    }
+
+    /// Begins to stop when it is time, and cuts off whoever is still there when the wait for them is over.
+    fn drain(&mut self, now_ms: u64) {
+        let Driver { stop, drain_ms, reactor, shard, index, .. } = &mut self.driver;
+        match self.drained_by_ms {
+            None if stop.load(Ordering::Acquire) => {
+                self.drained_by_ms = Some(now_ms + *drain_ms);
+                reactor.stop_listening();
+                shard.stop();
+            }
+            Some(by_ms) if now_ms >= by_ms && !self.gave_up => {
+                self.gave_up = true;
+                let left = shard.connections();
+                if !left.is_empty() {
+                    tracing::warn!(
+                        shard = *index,
+                        connections = left.len(),
+                        "cut off: they did not take what was queued for them within --drain-ms"
+                    );
+                }
+                for connection in left {
+                    reactor.abort(ConnectionId::from_u64(connection), CloseReason::Ours);
+                }
+            }
+            _ => {}
         }
     }
 
     fn has_stopped(&self) -> bool {
         let shard = &self.driver.shard;
-        self.is_stopping && shard.is_empty() && shard.is_settled() && self.backlog.is_empty()
+        let has_told_others = self.backlog.is_empty() || self.gave_up;
+        self.drained_by_ms.is_some() && shard.is_empty() && shard.is_settled() && has_told_others
     }
 
     /// After a failed write nobody knows what the disk has: the shard says nothing more that would need it.

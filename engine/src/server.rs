@@ -181,6 +181,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         neighbours,
         metrics,
         stop: Arc::new(AtomicBool::new(false)),
+        drain_ms: config.drain_ms.into(),
         ended: ended.clone(),
         threads: Vec::new(),
         // More shards than CPUs take turns on all of them.
@@ -231,6 +232,7 @@ struct Crew {
     neighbours: Arc<[Neighbour]>,
     metrics: Metrics,
     stop: Arc<AtomicBool>,
+    drain_ms: u64,
     ended: mpsc::Sender<Ended>,
     threads: Vec<JoinHandle<()>>,
     cpus: Vec<usize>,
@@ -251,7 +253,7 @@ impl Crew {
         let settings = self.settings.clone();
         let neighbours = Arc::clone(&self.neighbours);
         let counting = Counting::new(self.metrics.clone());
-        let (stop, ended) = (Arc::clone(&self.stop), self.ended.clone());
+        let (stop, drain_ms, ended) = (Arc::clone(&self.stop), self.drain_ms, self.ended.clone());
         let on_journal_failed = tell_journal_failed(index, self.metrics.clone(), self.ended.clone());
         let cpu = self.cpus.get(index).copied();
         let run = move || {
@@ -277,6 +279,7 @@ impl Crew {
                 pool,
                 counting,
                 stop,
+                drain_ms,
                 on_journal_failed,
             };
             let result = driver.run(outputs);

@@ -36,6 +36,8 @@ const JOURNAL_BYTES_MAX: u64 = 16 * SEGMENT_BYTES as u64;
 /// Silence that either side bears.
 pub const HEARTBEAT_MS: u32 = 6_000;
 const LEASE_MS: u64 = 4_000;
+/// How long a stop waits for its clients.
+const DRAIN_MS: u64 = 10_000;
 /// What an agent takes who has not said otherwise.
 const CAPACITY: u16 = 3;
 
@@ -150,6 +152,7 @@ impl Server {
                 pool,
                 counting: Counting::new(machine.metrics.clone()),
                 stop: Arc::clone(&stop),
+                drain_ms: DRAIN_MS,
                 on_journal_failed: Box::new(move |_| failed.store(true, Ordering::Relaxed)),
             };
             server.shards.push(Running::begin(driver, outputs));

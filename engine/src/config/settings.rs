@@ -117,9 +117,17 @@ pub static PUBLIC_URL: Setting = Setting {
     default: "",
     limit: "http:// or https:// with a host and nothing behind it, such as https://desk.example.com",
 };
+/// `--drain-ms`.
+pub static DRAIN_MS: Setting = Setting {
+    name: "drain-ms",
+    value_name: "MS",
+    help: "How long a stop waits for clients to take what is queued for them, in milliseconds",
+    default: "10000",
+    limit: "a whole number of milliseconds from 0 to 300000",
+};
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 10] = [
+pub static SETTINGS: [&Setting; 11] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -130,6 +138,7 @@ pub static SETTINGS: [&Setting; 10] = [
     &AGENT_CAPACITY,
     &HEARTBEAT_MS,
     &PUBLIC_URL,
+    &DRAIN_MS,
 ];
 
 /// Where a value was given.

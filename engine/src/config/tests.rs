@@ -34,6 +34,7 @@ fn nothing_said_gives_the_defaults() {
             agent_capacity: 8,
             heartbeat_ms: 30_000,
             public_url: None,
+            drain_ms: 10_000,
         }
     );
     assert_eq!(config.public_url(), "http://localhost:8080");
@@ -96,6 +97,7 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         ("agent-capacity", "65536", "from 1 to 256"),
         ("heartbeat-ms", "4999", "from 5000 to 300000"),
         ("heartbeat-ms", "3e4", "from 5000 to 300000"),
+        ("drain-ms", "300001", "from 0 to 300000"),
         ("public-url", "desk.example.com", "http:// or https://"),
         ("public-url", "ftp://desk.example.com", "http:// or https://"),
         ("public-url", "https://desk.example.com/sub", "nothing behind it"),

@@ -239,6 +239,11 @@ impl Shard {
         self.stopping = true;
     }
 
+    /// Every connection there is.
+    pub fn connections(&self) -> Vec<u64> {
+        self.connections.all()
+    }
+
     /// Whether everybody has left after [`Shard::stop`].
     pub fn is_empty(&self) -> bool {
         self.connections.len() == 0

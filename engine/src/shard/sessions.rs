@@ -173,7 +173,11 @@ impl Shard {
             return;
         }
         let text = error.text();
-        let message = ServerMessage::Error { code: error.code().into(), text: text.as_str().into() };
+        let message = ServerMessage::Error {
+            code: error.code().into(),
+            text: text.as_str().into(),
+            retry_after_ms: None,
+        };
         out.send(id, |bytes| web::encode_message(&message, bytes));
         out.send(id, |bytes| web::encode_close(4400, error.code(), bytes));
         self.close_now(id, out);
@@ -328,10 +332,21 @@ impl Shard {
         if !matches!(self.connections.find(id), Some(Connection { stage: Stage::Web(_), .. })) {
             return;
         }
-        let message = ServerMessage::Error { code: farewell.code.into(), text: farewell.text.into() };
+        let retry_after_ms = (farewell == Farewell::STOPPING).then(|| self.come_back_ms(id));
+        let message =
+            ServerMessage::Error { code: farewell.code.into(), text: farewell.text.into(), retry_after_ms };
         out.send(id, |bytes| web::encode_message(&message, bytes));
         out.send(id, |bytes| web::encode_close(farewell.close_code, farewell.code, bytes));
         self.close_now(id, out);
+    }
+
+    /// When the client shall come back to a server that is stopping: another time for each, so that they do not
+    /// all come in the same instant.
+    fn come_back_ms(&self, id: u64) -> u32 {
+        let (first, last) = limits::COME_BACK_MS;
+        let parts = [self.settings.run, self.index as u64, id].map(|part| part.to_string());
+        let hash = placement::stable_hash(&parts.each_ref().map(String::as_str));
+        first + (hash % u64::from(last - first + 1)) as u32
     }
 
     pub(super) fn session_of(&mut self, id: u64) -> Option<&mut Session> {

@@ -151,6 +151,15 @@ impl Desk {
         Ok(())
     }
 
+    /// Waits until the log has these words.
+    pub fn wait_for_log(&self, words: &str) {
+        let began = std::time::Instant::now();
+        while !self.log().contains(words) {
+            assert!(began.elapsed() < PATIENCE, "never `{words}` in the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// What the server that was started last has written to its log.
     pub fn log(&self) -> String {
         self.log.text()
@@ -179,9 +188,24 @@ impl Desk {
 
     /// As an operator does it: SIGTERM; the exit code.
     pub fn stop(&mut self) -> Option<i32> {
-        let mut process = self.process.take().expect("it runs");
-        let id = process.id().to_string();
+        self.terminate();
+        self.wait()
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Sends SIGTERM and waits for nothing.
+    pub fn terminate(&self) {
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        let mut process = self.process.take().expect("it runs");
         let code = process.wait().expect("it ends").code();
         self.log.finish();
         code
@@ -375,6 +399,16 @@ impl Client {
 
     pub fn say(&mut self, id: &str, text: &str) {
         self.send(&json!({"type":"message","id":id,"content":{"kind":"text","text":text}}));
+    }
+
+    /// As [`Self::say`], to a server that may have gone.
+    pub fn try_say(&mut self, id: &str, text: &str) {
+        let message = json!({"type":"message","id":id,"content":{"kind":"text","text":text}});
+        let mut bytes = Vec::new();
+        encode_masked_frame(Opcode::Text, message.to_string().as_bytes(), [1, 2, 3, 4], &mut bytes);
+        if let Err(error) = self.stream.write_all(&bytes) {
+            assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
+        }
     }
 
     pub fn say_in(&mut self, conversation: &str, id: &str, text: &str) {

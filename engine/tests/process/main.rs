@@ -6,5 +6,6 @@ mod desk;
 
 mod conversation;
 mod hostile;
+mod lifecycle;
 mod resume;
 mod upkeep;

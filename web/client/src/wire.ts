@@ -75,7 +75,7 @@ export type ServerMessage =
   | { type: 'typing'; conversation: string; role?: Role; from?: From; text?: string }
   | { type: 'read'; conversation: string; role?: Role; from?: From; seq: number }
   | Presence
-  | { type: 'error'; code: string; text: string };
+  | { type: 'error'; code: string; text: string; retry_after_ms?: number };
 
 /** Everything a client sends. */
 export type ClientMessage =
