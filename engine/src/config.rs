@@ -4,6 +4,7 @@
 //! table of them); a flag beats a variable beats the file beats the default. A [`Config`] that exists is
 //! valid. Nothing here listens, opens or creates anything.
 
+pub mod peers;
 pub mod settings;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 use net::{Backend, BackendChoice};
+use peers::Peers;
 use settings::{Layers, Setting, Value};
 
 /// Most shards of one process.
@@ -65,6 +67,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// How long a stop waits for clients.
     pub drain_ms: u32,
+    /// What is asked of peers.
+    pub peers: Peers,
 }
 
 impl Config {
@@ -150,6 +154,7 @@ fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
             .unwrap_or_default(),
         public_url: take(layers, &settings::PUBLIC_URL, public_url, &mut errors),
         drain_ms: take(layers, &settings::DRAIN_MS, in_range(DRAIN_MS), &mut errors).unwrap_or_default(),
+        peers: peers::resolve(layers, &mut errors),
     };
     if config.listen == config.metrics && config.listen.port() != 0 && errors.is_empty() {
         errors.push(ConfigError::new(format!(

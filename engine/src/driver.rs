@@ -1,6 +1,7 @@
 //! One shard's thread: carries what the reactor reports to the shard, and what the shard decides to the
 //! reactor, the journal, the lanes and the pool. It decides nothing itself.
 
+mod complaints;
 mod counting;
 
 use std::{
@@ -18,7 +19,6 @@ use store::record::Record;
 
 pub use self::counting::Counting;
 use crate::{
-    jobs::Job,
     journal::{Journal, JournalError},
     lanes::Lanes,
     limits,
@@ -234,6 +234,9 @@ impl Running {
                     Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
                     Output::SendShared { connection, frame } => driver.send(connection, &frame),
                     Output::Close { connection } => driver.reactor.close(ConnectionId::from_u64(connection)),
+                    Output::Abort { connection } => {
+                        driver.reactor.abort(ConnectionId::from_u64(connection), CloseReason::Ours);
+                    }
                     Output::HandOver { connection, to, token } => {
                         driver.reactor.hand_over(ConnectionId::from_u64(connection), to, token);
                     }
@@ -246,8 +249,7 @@ impl Running {
                             journal_result = driver.append(number, &record);
                         }
                     }
-                    Output::Job { connection, job } => {
-                        let job = driver.with_peer(connection, job);
+                    Output::Job(job) => {
                         if let Err(job) = driver.pool.jobs.try_send(job) {
                             driver.counting.job_refused();
                             refused.push(Input::JobRefused(job));
@@ -279,17 +281,10 @@ impl Driver {
         match self.reactor.send(connection, bytes) {
             // Closed: its `Event::Closed` is on the way, or was there already.
             Ok(()) | Err(SendError::Closed) => {}
-            Err(SendError::Full) => self.reactor.abort(connection, CloseReason::SlowReader),
-        }
-    }
-
-    fn with_peer(&mut self, connection: Option<u64>, job: Job) -> Job {
-        match (connection, job) {
-            (Some(connection), Job::Http { exchange, request, .. }) => {
-                let peer = self.reactor.peer(ConnectionId::from_u64(connection));
-                Job::Http { exchange, peer: peer.map(|address| address.ip()), request }
+            Err(SendError::Full) => {
+                self.counting.slow_reader();
+                self.reactor.abort(connection, CloseReason::SlowReader);
             }
-            (_, job) => job,
         }
     }
 }
@@ -339,7 +334,9 @@ fn now_of(time: Time) -> Now {
 /// What the shard is told of an event; nothing of those that are the driver's own.
 fn input_of(event: Event<'_>) -> Option<Input<'_>> {
     Some(match event {
-        Event::Accepted { connection } => Input::Opened { connection: connection.to_u64() },
+        Event::Accepted { connection, peer } => {
+            Input::Opened { connection: connection.to_u64(), peer: peer.map(|peer| peer.ip()) }
+        }
         Event::Received { connection, bytes } => Input::Received { connection: connection.to_u64(), bytes },
         Event::Drained { connection } => Input::Drained { connection: connection.to_u64() },
         Event::Closed { connection, .. } => Input::Closed { connection: connection.to_u64() },

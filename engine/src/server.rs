@@ -24,6 +24,7 @@ use crate::{
     config::{self, Config},
     desk::DeskSettings,
     driver::{Counting, Driver, DriverError, Neighbour},
+    gate::Gate,
     identity::secrets::{SecretError, Secrets},
     jobs::Done,
     journal::{Disk, Journal, JournalError, MakerLimits, SegmentMaker},
@@ -118,7 +119,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
 
     let cpus = net::allowed_cpus();
     let shards = config.shards.unwrap_or_else(|| config::default_shards(cpus.len()));
-    let Fabric { backend, reason, ports, .. } =
+    let Fabric { backend, reason, ports, capacity } =
         net::fabric(shards, config.backend, net::Limits::default()).map_err(ServeError::Reactor)?;
     tracing::info!(?backend, "{reason}");
     let metrics = Metrics::new();
@@ -166,6 +167,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         heartbeat_ms: config.heartbeat_ms,
         run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,
         identity: secrets.identity(),
+        gate: Gate::new(config.peers.gate(u64::from(capacity.connections_per_shard) * shards as u64)),
+        peers: config.peers.limits,
+        origins: config.peers.origins(config.public_url.as_deref()),
     };
     let neighbours = wakers
         .iter()

@@ -13,10 +13,12 @@ use std::{
 use engine::{
     desk::DeskSettings,
     driver::{Counting, Driver, Neighbour, Running},
+    gate::{Gate, GateLimits},
     identity::Identity,
     journal::{Disk, Journal, MakerLimits, Workshop},
     lanes::Lanes,
-    limits,
+    limits::{self, PeerLimits},
+    origin::Origins,
     pool::{link, metrics::Metrics},
     projection::{Followed, Projector, Round},
     recovery::{self, RecoveryError},
@@ -105,6 +107,9 @@ impl Server {
             heartbeat_ms: HEARTBEAT_MS,
             run: random.next(),
             identity: machine.identity.clone(),
+            gate: Gate::new(GateLimits::none()),
+            peers: PeerLimits::default(),
+            origins: Origins::default(),
         };
         let neighbours: Arc<[Neighbour]> = woken
             .iter()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::ConfigError;
+use super::{ConfigError, peers};
 
 /// One setting: a row of the table that flags, variables, file keys and help are made of.
 #[derive(Debug)]
@@ -127,7 +127,7 @@ pub static DRAIN_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 11] = [
+pub static SETTINGS: [&Setting; 24] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -139,6 +139,19 @@ pub static SETTINGS: [&Setting; 11] = [
     &HEARTBEAT_MS,
     &PUBLIC_URL,
     &DRAIN_MS,
+    &peers::CONNECTIONS_MAX_SETTING,
+    &peers::ADDRESS_CONNECTIONS_MAX_SETTING,
+    &peers::ADDRESS_STRANGERS_MAX_SETTING,
+    &peers::ADDRESS_NEW_SETTING,
+    &peers::UNLIMITED_ADDRESSES_SETTING,
+    &peers::HANDSHAKE_MS_SETTING,
+    &peers::REQUEST_MS_SETTING,
+    &peers::HELLO_MS_SETTING,
+    &peers::PINGS_SETTING,
+    &peers::FRAGMENTS_MAX_SETTING,
+    &peers::HELD_MIB_SETTING,
+    &peers::VISITOR_ORIGINS_SETTING,
+    &peers::AGENT_ORIGINS_SETTING,
 ];
 
 /// Where a value was given.
