@@ -90,7 +90,7 @@ kill-loop: build ## Kills the server KILLS times under load; nothing acknowledge
 	loadtest/scripts/kill-loop.sh $(RELEASE) 3 forget
 	SHARDS="2 1 3" LEASE_MS=2000 loadtest/scripts/kill-loop.sh $(RELEASE) $(KILLS)
 
-image: build ## A FROM-scratch image of the static binary, with buildah
+image: web ## A FROM-scratch image of the static binary, with buildah
 	deploy/build-image.sh
 
 clean: ## Removes what was built; data stays

@@ -11,7 +11,7 @@ command -v buildah >/dev/null || {
 
 target="$(uname -m)-unknown-linux-gnu"
 RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked -p engine --target "$target"
-mkdir -p target/image
+mkdir -p target/image/data
 cp "target/$target/release/ringdesk" target/image/ringdesk
 strip target/image/ringdesk
 if readelf -d target/image/ringdesk | grep -q NEEDED; then

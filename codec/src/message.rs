@@ -331,6 +331,8 @@ pub enum ServerMessage<'a> {
         code: Cow<'a, str>,
         /// What happened and what to do.
         text: Cow<'a, str>,
+        /// When to connect again, from now on; absent where the client's own back-off will do.
+        retry_after_ms: Option<u32>,
     },
 }
 

@@ -4,6 +4,7 @@
 //! table of them); a flag beats a variable beats the file beats the default. A [`Config`] that exists is
 //! valid. Nothing here listens, opens or creates anything.
 
+pub mod peers;
 pub mod settings;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 use net::{Backend, BackendChoice};
+use peers::Peers;
 use settings::{Layers, Setting, Value};
 
 /// Most shards of one process.
@@ -22,6 +24,8 @@ pub const AGENT_LEASE_MS: (u32, u32) = (1_000, 120_000);
 pub const AGENT_CAPACITY: (u16, u16) = (1, 256);
 /// Shortest and longest silence that a client may be told to keep.
 pub const HEARTBEAT_MS: (u32, u32) = (5_000, 300_000);
+/// Shortest and longest time that a stop waits for clients.
+pub const DRAIN_MS: (u32, u32) = (0, 300_000);
 /// Longest configuration file in bytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Where everything is kept when nobody says otherwise.
@@ -61,6 +65,10 @@ pub struct Config {
     pub heartbeat_ms: u32,
     /// Where browsers reach this server, without a slash at the end; `None`: as `listen` says.
     pub public_url: Option<String>,
+    /// How long a stop waits for clients.
+    pub drain_ms: u32,
+    /// What is asked of peers.
+    pub peers: Peers,
 }
 
 impl Config {
@@ -145,6 +153,8 @@ fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
         heartbeat_ms: take(layers, &settings::HEARTBEAT_MS, in_range(HEARTBEAT_MS), &mut errors)
             .unwrap_or_default(),
         public_url: take(layers, &settings::PUBLIC_URL, public_url, &mut errors),
+        drain_ms: take(layers, &settings::DRAIN_MS, in_range(DRAIN_MS), &mut errors).unwrap_or_default(),
+        peers: peers::resolve(layers, &mut errors),
     };
     if config.listen == config.metrics && config.listen.port() != 0 && errors.is_empty() {
         errors.push(ConfigError::new(format!(

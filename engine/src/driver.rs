@@ -2,6 +2,7 @@
 //! reactor, the journal, the lanes and the pool. It decides nothing itself.
 
 mod backlog;
+mod complaints;
 mod counting;
 
 use std::{
@@ -19,7 +20,6 @@ use store::record::Record;
 use self::backlog::Backlog;
 pub use self::counting::Counting;
 use crate::{
-    jobs::Job,
     journal::{Journal, JournalError},
     lanes::Lanes,
     limits,
@@ -71,6 +71,8 @@ pub struct Driver {
     pub counting: Counting,
     /// Set when the process shall end.
     pub stop: Arc<AtomicBool>,
+    /// How long it waits then for clients to take what is queued for them, in milliseconds.
+    pub drain_ms: u64,
     /// Told once, when the journal has failed: from then on the shard acknowledges nothing.
     pub on_journal_failed: Box<dyn FnMut(&JournalError)>,
 }
@@ -82,7 +84,10 @@ pub struct Running {
     backlog: Backlog,
     /// The time of this turn, microseconds of the clock that does not go back.
     now_us: u64,
-    is_stopping: bool,
+    /// When the wait for clients ends, once the process shall end: milliseconds of the clock that does not go back.
+    drained_by_ms: Option<u64>,
+    /// That time is over, and whoever was left was cut off.
+    gave_up: bool,
     has_failed: bool,
 }
 
@@ -100,8 +105,15 @@ impl Running {
     pub fn begin(driver: Driver, mut outputs: Outputs) -> Self {
         let backlog = Backlog::new(driver.neighbours.len());
         let first = std::mem::take(&mut outputs);
-        let mut running =
-            Self { driver, outputs: first, backlog, now_us: 0, is_stopping: false, has_failed: false };
+        let mut running = Self {
+            driver,
+            outputs: first,
+            backlog,
+            now_us: 0,
+            drained_by_ms: None,
+            gave_up: false,
+            has_failed: false,
+        };
         running.carry_out();
         running
     }
@@ -119,6 +131,7 @@ impl Running {
         self.take_items(time);
         self.carry_out();
         self.flush();
+        self.drain(now_of(time).monotonic_ms());
         let Driver { counting, shard, reactor, .. } = &mut self.driver;
         counting.publish(time.monotonic_us, shard, &**reactor);
         let has_stopped = self.has_stopped();
@@ -177,16 +190,39 @@ impl Running {
             let flushed = self.driver.journal.flush(&mut *self.driver.reactor);
             self.check(flushed);
         }
-        if self.driver.stop.load(Ordering::Acquire) && !self.is_stopping {
-            self.is_stopping = true;
-            self.driver.reactor.stop_listening();
-            self.driver.shard.stop();
+    }
+
+    /// Begins to stop when it is time, and cuts off whoever is still there when the wait for them is over.
+    fn drain(&mut self, now_ms: u64) {
+        let Driver { stop, drain_ms, reactor, shard, index, .. } = &mut self.driver;
+        match self.drained_by_ms {
+            None if stop.load(Ordering::Acquire) => {
+                self.drained_by_ms = Some(now_ms + *drain_ms);
+                reactor.stop_listening();
+                shard.stop();
+            }
+            Some(by_ms) if now_ms >= by_ms && !self.gave_up => {
+                self.gave_up = true;
+                let left = shard.connections();
+                if !left.is_empty() {
+                    tracing::warn!(
+                        shard = *index,
+                        connections = left.len(),
+                        "cut off: they did not take what was queued for them within --drain-ms"
+                    );
+                }
+                for connection in left {
+                    reactor.abort(ConnectionId::from_u64(connection), CloseReason::Ours);
+                }
+            }
+            _ => {}
         }
     }
 
     fn has_stopped(&self) -> bool {
         let shard = &self.driver.shard;
-        self.is_stopping && shard.is_empty() && shard.is_settled() && self.backlog.is_empty()
+        let has_told_others = self.backlog.is_empty() || self.gave_up;
+        self.drained_by_ms.is_some() && shard.is_empty() && shard.is_settled() && has_told_others
     }
 
     /// After a failed write nobody knows what the disk has: the shard says nothing more that would need it.
@@ -213,6 +249,9 @@ impl Running {
                     Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
                     Output::SendShared { connection, frame } => driver.send(connection, &frame),
                     Output::Close { connection } => driver.reactor.close(ConnectionId::from_u64(connection)),
+                    Output::Abort { connection } => {
+                        driver.reactor.abort(ConnectionId::from_u64(connection), CloseReason::Ours);
+                    }
                     Output::HandOver { connection, to, token } => {
                         driver.reactor.hand_over(ConnectionId::from_u64(connection), to, token);
                     }
@@ -225,8 +264,7 @@ impl Running {
                             journal_result = driver.append(number, &record);
                         }
                     }
-                    Output::Job { connection, job } => {
-                        let job = driver.with_peer(connection, job);
+                    Output::Job(job) => {
                         if let Err(job) = driver.pool.jobs.try_send(job) {
                             driver.counting.job_refused();
                             refused.push(Input::JobRefused(job));
@@ -258,17 +296,10 @@ impl Driver {
         match self.reactor.send(connection, bytes) {
             // Closed: its `Event::Closed` is on the way, or was there already.
             Ok(()) | Err(SendError::Closed) => {}
-            Err(SendError::Full) => self.reactor.abort(connection, CloseReason::SlowReader),
-        }
-    }
-
-    fn with_peer(&mut self, connection: Option<u64>, job: Job) -> Job {
-        match (connection, job) {
-            (Some(connection), Job::Http { exchange, request, .. }) => {
-                let peer = self.reactor.peer(ConnectionId::from_u64(connection));
-                Job::Http { exchange, peer: peer.map(|address| address.ip()), request }
+            Err(SendError::Full) => {
+                self.counting.slow_reader();
+                self.reactor.abort(connection, CloseReason::SlowReader);
             }
-            (_, job) => job,
         }
     }
 }
@@ -280,7 +311,9 @@ fn now_of(time: Time) -> Now {
 /// What the shard is told of an event; nothing of those that are the driver's own.
 fn input_of(event: Event<'_>) -> Option<Input<'_>> {
     Some(match event {
-        Event::Accepted { connection } => Input::Opened { connection: connection.to_u64() },
+        Event::Accepted { connection, peer } => {
+            Input::Opened { connection: connection.to_u64(), peer: peer.map(|peer| peer.ip()) }
+        }
         Event::Received { connection, bytes } => Input::Received { connection: connection.to_u64(), bytes },
         Event::Drained { connection } => Input::Drained { connection: connection.to_u64() },
         Event::Closed { connection, .. } => Input::Closed { connection: connection.to_u64() },

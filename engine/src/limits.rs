@@ -2,6 +2,8 @@
 
 use codec::{http, message};
 
+use crate::allowance::Rate;
+
 /// Request line and header fields, in bytes.
 pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Header fields of a request.
@@ -10,6 +12,8 @@ pub const HTTP_HEADERS_MAX: usize = 64;
 pub const HTTP_BODY_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes held of a client that sends the next request before it has the last answer.
 pub const HTTP_HELD_BYTES_MAX: usize = HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX as usize + 16 * 1024;
+/// Longest a new connection may take to send its first request's head, in milliseconds.
+pub const HANDSHAKE_MS: u64 = 10_000;
 /// Longest a request may take to come in, in milliseconds from its first byte.
 pub const HTTP_REQUEST_MS: u64 = 10_000;
 /// Longest a connection may be silent between requests, in milliseconds.
@@ -19,6 +23,29 @@ pub const HTTP_IDLE_MS: u64 = 60_000;
 pub const WEB_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Longest an upgraded connection may say nothing of itself, in milliseconds.
 pub const HELLO_MS: u64 = 10_000;
+
+/// Pings and pongs of one connection a second: browsers send none by themselves, libraries one in some seconds.
+pub const PINGS: Rate = Rate { per_second: 10, burst: 10 * PINGS_SECONDS };
+/// So many seconds' worth of pings may come at once, after a pause in the network.
+pub const PINGS_SECONDS: u32 = 10;
+/// Fragments of one WebSocket message: with 64 bytes in each, the longest message fits.
+pub const FRAGMENTS_MAX: u32 = 1_024;
+/// Bytes that the shards together hold of requests and messages that are not whole: room for 1,000 of the longest.
+pub const HELD_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Connections of one client address: a large network's visitors come by one address.
+pub const ADDRESS_CONNECTIONS_MAX: u32 = 32_768;
+/// Connections of one client address that have not said hello; each shard has its share of them. Each is there for a
+/// moment, or for a request.
+pub const ADDRESS_STRANGERS_MAX: u32 = 4_096;
+/// New connections of one client address a second: all of [`ADDRESS_CONNECTIONS_MAX`] are back in some seconds.
+pub const ADDRESS_NEW_PER_SECOND: u32 = 2_000;
+/// So many seconds' worth of new connections may come at once: who lost a network comes back in one moment.
+pub const ADDRESS_NEW_SECONDS: u32 = 10;
+/// Addresses that are not limited one by one unless the operator says otherwise: a proxy on this machine.
+pub const UNLIMITED_ADDRESSES: &str = "127.0.0.0/8,::1/128";
+/// Strangers of an address that are looked at to find one that may give its place to a new connection.
+pub const STRANGERS_ASKED_MAX: usize = 16;
 
 /// Bytes that a connection may receive while it moves between shards.
 pub const MOVING_BYTES_MAX: usize = 128 * 1024;
@@ -31,6 +58,10 @@ pub const SWEEP_MS: u64 = 2_000;
 /// Time between two shares of clients that are sent away when the server stops, in milliseconds: they must not
 /// all come back in the same instant.
 pub const DISMISS_EVERY_MS: u64 = 100;
+
+/// Soonest and latest that a client of a server which stops is told to come back, in milliseconds: a restart
+/// takes less than the first, and 20,000 clients over the rest are 6,700 a second.
+pub const COME_BACK_MS: (u32, u32) = (1_000, 4_000);
 
 /// The outbox reports that it became empty when it held so many bytes: the border of what is paced.
 pub const DRAINED_ABOVE_BYTES: usize = 16 * 1024;
@@ -83,9 +114,46 @@ pub const LANE_BUDGET: usize = 128;
 
 const _: () = assert!(VIP_WEIGHT_AGED < VIP_WEIGHT && HOLD_NORMAL_US < HOLD_VIP_US);
 const _: () = assert!(WEB_MESSAGE_BYTES_MAX >= 3 * message::TEXT_BYTES_MAX);
+const _: () = assert!(COME_BACK_MS.0 < COME_BACK_MS.1);
+const _: () = assert!(ADDRESS_STRANGERS_MAX < ADDRESS_CONNECTIONS_MAX);
+const _: () = assert!(FRAGMENTS_MAX as usize * 64 >= WEB_MESSAGE_BYTES_MAX);
+const _: () = assert!(HELD_BYTES_MAX >= 256 * HTTP_HELD_BYTES_MAX as u64);
 const _: () = assert!(MOVING_BYTES_MAX >= WEB_MESSAGE_BYTES_MAX);
 const _: () = assert!(HTTP_HELD_BYTES_MAX > HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX as usize);
 const _: () = assert!(DRAINED_ABOVE_BYTES < crate::jobs::HTTP_PIECE_BYTES_MAX);
+
+/// What one connection may do, as the operator chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerLimits {
+    /// As [`HANDSHAKE_MS`].
+    pub handshake_ms: u64,
+    /// As [`HTTP_REQUEST_MS`].
+    pub request_ms: u64,
+    /// As [`HELLO_MS`].
+    pub hello_ms: u64,
+    /// As [`PINGS`].
+    pub pings: Rate,
+    /// As [`FRAGMENTS_MAX`].
+    pub fragments_max: u32,
+    /// As [`HELD_BYTES_MAX`].
+    pub held_bytes_max: u64,
+    /// As [`ADDRESS_STRANGERS_MAX`].
+    pub address_strangers_max: u32,
+}
+
+impl Default for PeerLimits {
+    fn default() -> Self {
+        Self {
+            handshake_ms: HANDSHAKE_MS,
+            request_ms: HTTP_REQUEST_MS,
+            hello_ms: HELLO_MS,
+            pings: PINGS,
+            fragments_max: FRAGMENTS_MAX,
+            held_bytes_max: HELD_BYTES_MAX,
+            address_strangers_max: ADDRESS_STRANGERS_MAX,
+        }
+    }
+}
 
 /// For requests of the public port.
 pub const HTTP: http::Limits = http::Limits {

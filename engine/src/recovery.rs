@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     fs::{self, File, TryLockError},
-    io,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
@@ -42,6 +42,9 @@ const BATCH_CONTENT_BYTES: usize = 8 * 1024 * 1024;
 /// Batches that wait to be applied.
 const BATCHES_WAITING_MAX: usize = 2;
 
+/// A lock has a process's number and no more.
+const LOCK_BYTES_MAX: u64 = 16;
+
 /// A directory that is this process's alone, as long as this value lives.
 #[derive(Debug)]
 pub struct DataDirectory {
@@ -54,11 +57,20 @@ impl DataDirectory {
     pub fn open(path: &Path) -> Result<Self, RecoveryError> {
         let failed = |error| RecoveryError::Disk { path: path.to_owned(), error };
         make_directory(&path.join("journal")).map_err(failed)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(path.join("lock"));
-        let lock = lock.map_err(failed)?;
+        let lock =
+            File::options().create(true).truncate(false).read(true).write(true).open(path.join("lock"));
+        let mut lock = lock.map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(RecoveryError::Locked { path: path.to_owned() }),
+            Ok(()) => {
+                // A full disk must not keep the server from starting: then nobody is named.
+                if let Err(error) = name_holder(&mut lock) {
+                    tracing::debug!(%error, "the lock does not name this process");
+                }
+                Ok(Self { path: path.to_owned(), _lock: lock })
+            }
+            Err(TryLockError::WouldBlock) => {
+                Err(RecoveryError::Locked { path: path.to_owned(), holder: holder_of(&lock) })
+            }
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
@@ -72,6 +84,19 @@ impl DataDirectory {
     pub fn database(&self) -> PathBuf {
         self.path.join(crate::pool::records::DATABASE_FILE)
     }
+}
+
+/// Writes this process's number into the lock, for whoever finds it locked.
+fn name_holder(lock: &mut File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.write_all(std::process::id().to_string().as_bytes())
+}
+
+/// The number of the process that has the lock; `None` where it has not written it yet.
+fn holder_of(lock: &File) -> Option<u32> {
+    let mut text = String::new();
+    lock.take(LOCK_BYTES_MAX).read_to_string(&mut text).ok()?;
+    text.parse().ok()
 }
 
 /// Makes the directory and all above it that are missing, so that they survive power loss.
@@ -110,10 +135,12 @@ impl Recovered {
 /// Why the server does not start.
 #[derive(Debug)]
 pub enum RecoveryError {
-    /// The operator's: another server has the directory.
+    /// The operator's: another process has the directory.
     Locked {
         /// Which directory.
         path: PathBuf,
+        /// The process, where it could be told.
+        holder: Option<u32>,
     },
     /// The operator's: a newer version wrote the file.
     Version {
@@ -143,11 +170,17 @@ pub enum RecoveryError {
 impl fmt::Display for RecoveryError {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Locked { path } => write!(
-                to,
-                "another server uses {}: stop it, or choose another directory with --data",
-                path.display()
-            ),
+            Self::Locked { path, holder } => {
+                let (named, how) = match holder {
+                    Some(number) => (format!(" (process {number})"), format!(" with `kill {number}`")),
+                    None => (String::new(), String::new()),
+                };
+                write!(
+                    to,
+                    "another ringdesk{named} uses {}: stop it{how}, or choose another directory with --data",
+                    path.display()
+                )
+            }
             Self::Version { path, version } => write!(
                 to,
                 "{} has journal format {version}, written by a newer version: run that version, or a newer one",

@@ -24,6 +24,7 @@ use crate::{
     config::{self, Config},
     desk::DeskSettings,
     driver::{Counting, Driver, DriverError, Neighbour},
+    gate::Gate,
     identity::secrets::{SecretError, Secrets},
     jobs::Done,
     journal::{Disk, Journal, JournalError, MakerLimits, SegmentMaker},
@@ -118,7 +119,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
 
     let cpus = net::allowed_cpus();
     let shards = config.shards.unwrap_or_else(|| config::default_shards(cpus.len()));
-    let Fabric { backend, reason, ports, .. } =
+    let Fabric { backend, reason, ports, capacity } =
         net::fabric(shards, config.backend, net::Limits::default()).map_err(ServeError::Reactor)?;
     tracing::info!(?backend, "{reason}");
     let metrics = Metrics::new();
@@ -166,6 +167,9 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         heartbeat_ms: config.heartbeat_ms,
         run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,
         identity: secrets.identity(),
+        gate: Gate::new(config.peers.gate(u64::from(capacity.connections_per_shard) * shards as u64)),
+        peers: config.peers.limits,
+        origins: config.peers.origins(config.public_url.as_deref()),
     };
     let neighbours = wakers
         .iter()
@@ -181,6 +185,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         neighbours,
         metrics,
         stop: Arc::new(AtomicBool::new(false)),
+        drain_ms: config.drain_ms.into(),
         ended: ended.clone(),
         threads: Vec::new(),
         // More shards than CPUs take turns on all of them.
@@ -231,6 +236,7 @@ struct Crew {
     neighbours: Arc<[Neighbour]>,
     metrics: Metrics,
     stop: Arc<AtomicBool>,
+    drain_ms: u64,
     ended: mpsc::Sender<Ended>,
     threads: Vec<JoinHandle<()>>,
     cpus: Vec<usize>,
@@ -251,7 +257,7 @@ impl Crew {
         let settings = self.settings.clone();
         let neighbours = Arc::clone(&self.neighbours);
         let counting = Counting::new(self.metrics.clone());
-        let (stop, ended) = (Arc::clone(&self.stop), self.ended.clone());
+        let (stop, drain_ms, ended) = (Arc::clone(&self.stop), self.drain_ms, self.ended.clone());
         let on_journal_failed = tell_journal_failed(index, self.metrics.clone(), self.ended.clone());
         let cpu = self.cpus.get(index).copied();
         let run = move || {
@@ -277,6 +283,7 @@ impl Crew {
                 pool,
                 counting,
                 stop,
+                drain_ms,
                 on_journal_failed,
             };
             let result = driver.run(outputs);

@@ -77,7 +77,7 @@ impl Agent {
                 context.refused(&id, &code, &text, retry_after_ms, &mut self.post);
             }
             ServerMessage::Event(event) => self.event(&event, context),
-            ServerMessage::Error { code, text } => context.note_fault("agent", &code, &text),
+            ServerMessage::Error { code, text, .. } => context.note_fault("agent", &code, &text),
             ServerMessage::Typing { .. }
             | ServerMessage::Read { .. }
             | ServerMessage::Presence { .. }

@@ -98,7 +98,7 @@ impl Visitor {
                 context.refused(&id, &code, &text, retry_after_ms, &mut self.post);
             }
             ServerMessage::Event(event) => self.event(&event, context),
-            ServerMessage::Error { code, text } => context.note_fault("visitor", &code, &text),
+            ServerMessage::Error { code, text, .. } => context.note_fault("visitor", &code, &text),
             ServerMessage::Typing { .. }
             | ServerMessage::Read { .. }
             | ServerMessage::Presence { .. }

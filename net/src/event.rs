@@ -1,6 +1,6 @@
 //! What a reactor reports: one closed enum, and why connections end. What the bytes mean is not known here.
 
-use std::io;
+use std::{io, net::SocketAddr};
 
 use crate::ConnectionId;
 
@@ -25,6 +25,8 @@ pub enum Event<'a> {
     Accepted {
         /// The new connection.
         connection: ConnectionId,
+        /// Who it is; `None` where the kernel does not say.
+        peer: Option<SocketAddr>,
     },
     /// A [`Reactor::connect`] succeeded.
     Connected {

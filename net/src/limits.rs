@@ -16,6 +16,9 @@ pub(crate) const RECHECK_MS: u64 = 2_000;
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 /// Connections waiting to be accepted; the kernel caps it at `net.core.somaxconn`.
 pub(crate) const BACKLOG: i32 = 16_384;
+/// Accepts that a ring has under way at once, each with room for the peer's address: so many connections can come
+/// between two turns before the next has to wait for one.
+pub(crate) const ACCEPTS_AT_ONCE: usize = 64;
 /// Connections accepted in one turn, so that a storm of them does not starve those that exist.
 pub(crate) const ACCEPTS_PER_TURN_MAX: usize = 256;
 /// An outbox that held so many bytes is reported by [`crate::Event::Drained`] when it is empty: below it,

@@ -1,13 +1,13 @@
 //! Events without bytes that wait to be reported, in order. Shared by the backends.
 
-use std::{collections::VecDeque, io};
+use std::{collections::VecDeque, io, net::SocketAddr};
 
 use crate::{CloseReason, ConnectionId, Event, Time};
 
 /// An event that carries nothing of a receive buffer, so it can wait.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    Accepted(ConnectionId),
+    Accepted(ConnectionId, Option<SocketAddr>),
     Connected(ConnectionId),
     Adopted(ConnectionId, u64),
     Drained(ConnectionId),
@@ -19,7 +19,7 @@ pub(crate) enum Notice {
 impl Notice {
     fn into_event(self) -> Event<'static> {
         match self {
-            Self::Accepted(connection) => Event::Accepted { connection },
+            Self::Accepted(connection, peer) => Event::Accepted { connection, peer },
             Self::Connected(connection) => Event::Connected { connection },
             Self::Adopted(connection, token) => Event::Adopted { connection, token },
             Self::Drained(connection) => Event::Drained { connection },

@@ -98,7 +98,7 @@ impl<R: Reactor> Bench<R> {
         let mut token_fault = false;
         for reactor in reactors {
             reactor.turn(Duration::ZERO, &mut || false, &mut |_, event| match event {
-                Event::Accepted { connection } => *accepted = Some(connection),
+                Event::Accepted { connection, .. } => *accepted = Some(connection),
                 Event::Connected { connection } => *connected = Some(connection),
                 Event::Adopted { connection, token } => {
                     *adopted = Some(connection);

@@ -61,12 +61,19 @@ pub enum SendError {
 pub struct Stats {
     /// Connections that exist now.
     pub connections: u64,
+    /// Connections that there may be.
+    pub slots: u64,
     /// Turns taken.
     pub turns: u64,
     /// System calls made (`io_uring_enter`, or epoll, read, write and the like).
     pub system_calls: u64,
     /// Times the receive buffers ran out and a connection had to wait for one.
     pub buffers_exhausted: u64,
+    /// Receive buffers that there are, where the kernel takes them from a pool.
+    pub receive_buffers: u64,
+    /// Operations under way for connections and files; what waits for whoever comes next is not counted. Zero when
+    /// nothing is connected and nothing is written.
+    pub in_flight: u64,
     /// Receive buffers that hold bytes which were not reported yet; zero when nothing is going on.
     pub receive_buffers_out: u64,
     /// Connections that were quiet for some seconds and wait by a poll, where the backend knows anything that

@@ -37,6 +37,7 @@ suite! {
     both_ends_of_a_connection_can_be_ours,
     a_local_address_can_be_chosen,
     the_peers_address_is_known,
+    each_connection_of_a_storm_comes_with_its_own_address,
     a_large_transfer_survives_a_slow_reader,
     large_transfers_run_both_ways_at_once,
     many_small_writes_arrive_in_order,
@@ -154,6 +155,23 @@ fn the_peers_address_is_known(backend: Backend) {
     }
     assert_eq!(shard.receive(id, 9), b"meanwhile", "asking loses no bytes");
     assert_eq!(shard.reactor.peer(ConnectionId { slot: 99, generation: 0 }), None);
+}
+
+fn each_connection_of_a_storm_comes_with_its_own_address(backend: Backend) {
+    const COUNT: usize = 300;
+    let (mut shard, address) = Shard::listening(backend);
+    let mut peers: Vec<_> = (0..COUNT).map(|_| stream(address)).collect();
+    for (number, peer) in peers.iter_mut().enumerate() {
+        peer.write_all(&(number as u64).to_le_bytes()).expect("it is open");
+    }
+    for _ in 0..COUNT {
+        let id = shard.accepted();
+        let number = u64::from_le_bytes(shard.receive(id, 8).try_into().expect("eight bytes"));
+        let local = peers[number as usize].local_addr().expect("it is bound");
+        assert_eq!(shard.peers[&id], Some(local), "connection {number}");
+    }
+    drop(peers);
+    shard.quiet();
 }
 
 fn a_large_transfer_survives_a_slow_reader(backend: Backend) {

@@ -52,7 +52,7 @@ impl Shard {
 
     fn handle(&mut self, event: Event<'_>) {
         match event {
-            Event::Accepted { connection } => self.insert(connection),
+            Event::Accepted { connection, .. } => self.insert(connection),
             Event::Received { connection, bytes } => self.receive(connection, bytes),
             Event::Closed { connection, .. } => {
                 let place = &mut self.connections[connection.slot as usize];

@@ -78,13 +78,7 @@ impl<'a> ServerObject<'a> {
                 id: optional(self.id, "id")?.unwrap_or_default(),
                 code: text(self.code, "code")?,
                 text: text(self.text, "text")?,
-                retry_after_ms: optional_number(
-                    &self.retry_after_ms,
-                    "retry_after_ms",
-                    0..=u64::from(u32::MAX),
-                    "a number of milliseconds",
-                )?
-                .map(|ms| ms as u32),
+                retry_after_ms: retry_after_ms(&self.retry_after_ms)?,
             }),
             "event" => self.event().map(ServerMessage::Event),
             "typing" => Ok(ServerMessage::Typing {
@@ -104,9 +98,11 @@ impl<'a> ServerObject<'a> {
                 serving: number(&self.serving, "serving", u64::from(u16::MAX))? as u16,
             }),
             "shedding" => Ok(ServerMessage::Shedding { step: text(self.step, "step")? }),
-            "error" => {
-                Ok(ServerMessage::Error { code: text(self.code, "code")?, text: text(self.text, "text")? })
-            }
+            "error" => Ok(ServerMessage::Error {
+                code: text(self.code, "code")?,
+                text: text(self.text, "text")?,
+                retry_after_ms: retry_after_ms(&self.retry_after_ms)?,
+            }),
             _ => Err(Fault::UnknownType),
         }
     }
@@ -162,6 +158,12 @@ fn text<'a>(field: Field<'a>, name: &'static str) -> Result<Cow<'a, str>, Fault>
 
 fn number(field: &Field<'_>, name: &'static str, max: u64) -> Result<u64, Fault> {
     needed(optional_number(field, name, 0..=max, "a whole number")?, name)
+}
+
+fn retry_after_ms(field: &Field<'_>) -> Result<Option<u32>, Fault> {
+    let milliseconds =
+        optional_number(field, "retry_after_ms", 0..=u64::from(u32::MAX), "a number of milliseconds")?;
+    Ok(milliseconds.map(|milliseconds| milliseconds as u32))
 }
 
 fn at_ms(field: Field<'_>) -> Result<u64, Fault> {

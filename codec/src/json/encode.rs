@@ -43,9 +43,10 @@ pub fn encode_server(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
             .number("capacity", u64::from(*capacity))
             .number("serving", u64::from(*serving)),
         ServerMessage::Shedding { step } => Object::new("type", "shedding", out).text("step", step),
-        ServerMessage::Error { code, text } => {
-            Object::new("type", "error", out).text("code", code).text("text", text)
-        }
+        ServerMessage::Error { code, text, retry_after_ms } => Object::new("type", "error", out)
+            .text("code", code)
+            .text("text", text)
+            .optional_number("retry_after_ms", retry_after_ms.map(u64::from)),
     }
     .end();
 }

@@ -15,6 +15,7 @@ pub struct Decoder {
     /// `None` on an idle connection, and a million connections are idle.
     partial: Option<Box<Partial>>,
     message_bytes_max: u32,
+    fragments_max: u32,
     side: Side,
     /// Nothing counts behind a close frame or a fault.
     ended: bool,
@@ -34,7 +35,13 @@ impl Decoder {
     pub fn new(side: Side, message_bytes_max: usize) -> Self {
         let message_bytes_max = u32::try_from(message_bytes_max).unwrap_or(u32::MAX);
         let header = [0; HEADER_BYTES_MAX];
-        Self { partial: None, message_bytes_max, side, ended: false, header, header_bytes: 0 }
+        let fragments_max = u32::MAX;
+        Self { partial: None, message_bytes_max, fragments_max, side, ended: false, header, header_bytes: 0 }
+    }
+
+    /// Bounds the fragments of one message, too: empty ones are within any number of bytes, and never end.
+    pub fn with_fragments_max(self, fragments_max: u32) -> Self {
+        Self { fragments_max, ..self }
     }
 
     /// Takes what arrived, unmasking in place, and reports each whole message and control frame. Returns
@@ -95,7 +102,7 @@ impl Decoder {
             let flow = on_message(incoming(frame.opcode, payload)?);
             return Ok((header_bytes + frame.length, flow));
         }
-        self.begin(frame);
+        self.begin(frame)?;
         let (taken, flow) = self.receive_payload(payload, on_message)?;
         Ok((header_bytes + taken, flow))
     }
@@ -135,7 +142,7 @@ impl Decoder {
     }
 
     /// Makes room for a frame that is not whole yet, or is a part of a message.
-    fn begin(&mut self, frame: Frame) {
+    fn begin(&mut self, frame: Frame) -> Result<(), WebSocketError> {
         let partial = self.partial.get_or_insert_default();
         partial.received = 0;
         match frame.opcode {
@@ -143,7 +150,14 @@ impl Decoder {
             Opcode::Binary => partial.message = Message::Binary(Vec::new()),
             Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {}
         }
+        if !frame.opcode.is_control() {
+            partial.fragments = partial.fragments.saturating_add(1);
+        }
+        if partial.fragments > self.fragments_max {
+            return Err(WebSocketError::TooManyFragments);
+        }
         partial.frame = Some(frame);
+        Ok(())
     }
 
     /// Takes payload of the frame under way.

@@ -25,6 +25,8 @@ pub enum WebSocketError {
     LengthHighBit,
     /// A message beyond its limit.
     MessageTooLarge,
+    /// A message in more fragments than anybody needs.
+    TooManyFragments,
     /// Text that is not UTF-8.
     TextNotUtf8,
     /// A close frame of a single byte.
@@ -37,7 +39,7 @@ pub enum WebSocketError {
 
 impl WebSocketError {
     /// Every fault, for tests and documents.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ReservedBit,
         Self::ReservedOpcode,
         Self::MaskMissing,
@@ -49,6 +51,7 @@ impl WebSocketError {
         Self::LengthNotMinimal,
         Self::LengthHighBit,
         Self::MessageTooLarge,
+        Self::TooManyFragments,
         Self::TextNotUtf8,
         Self::CloseTooShort,
         Self::BadCloseCode,
@@ -72,6 +75,7 @@ impl WebSocketError {
             | Self::CloseTooShort
             | Self::BadCloseCode => 1002,
             Self::TextNotUtf8 | Self::ReasonNotUtf8 => 1007,
+            Self::TooManyFragments => 1008,
             Self::MessageTooLarge => 1009,
         }
     }
@@ -90,6 +94,7 @@ impl WebSocketError {
             Self::LengthNotMinimal => "The frame's length is not written in the fewest bytes.",
             Self::LengthHighBit => "The frame's length has its highest bit set.",
             Self::MessageTooLarge => "The message is larger than this server takes; send it in parts.",
+            Self::TooManyFragments => "The message comes in more fragments than this server takes.",
             Self::TextNotUtf8 => "A text message is not UTF-8.",
             Self::CloseTooShort => "The close frame has half a code.",
             Self::BadCloseCode => "The close frame's code may not be sent.",

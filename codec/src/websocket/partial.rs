@@ -12,6 +12,8 @@ pub(super) struct Partial {
     pub(super) received: usize,
     /// The message under way, over all its fragments.
     pub(super) message: Message,
+    /// How many fragments of it have begun.
+    pub(super) fragments: u32,
     /// The payload of a control frame under way; it may come between the fragments of a message.
     pub(super) control: Vec<u8>,
 }

@@ -157,8 +157,20 @@ fn known_server_messages() -> Vec<(ServerMessage<'static>, &'static str)> {
         ),
         (ServerMessage::Shedding { step: "typing".into() }, r#"{"type":"shedding","step":"typing"}"#),
         (
-            ServerMessage::Error { code: "bad_token".into(), text: "Log in again.".into() },
+            ServerMessage::Error {
+                code: "bad_token".into(),
+                text: "Log in again.".into(),
+                retry_after_ms: None,
+            },
             r#"{"type":"error","code":"bad_token","text":"Log in again."}"#,
+        ),
+        (
+            ServerMessage::Error {
+                code: "server_stopping".into(),
+                text: "Come back.".into(),
+                retry_after_ms: Some(1700),
+            },
+            r#"{"type":"error","code":"server_stopping","text":"Come back.","retry_after_ms":1700}"#,
         ),
     ]
 }

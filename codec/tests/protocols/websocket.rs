@@ -95,6 +95,28 @@ fn a_message_too_large_is_refused_from_its_header() {
 }
 
 #[test]
+fn a_message_has_so_many_fragments_and_control_frames_are_none() {
+    let fragments = |count: usize| {
+        let mut stream = vec![0x01, 0x80, 0, 0, 0, 0];
+        for _ in 1..count {
+            stream.extend_from_slice(&[0x89, 0x80, 0, 0, 0, 0, 0x00, 0x80, 0, 0, 0, 0]);
+        }
+        stream
+    };
+    let check = |mut stream: Vec<u8>, expected: Result<usize, WebSocketError>| {
+        let mut decoder = Decoder::new(Side::Server, 100).with_fragments_max(3);
+        let mut ignore = |_: Incoming<'_>| ControlFlow::Continue(());
+        assert_eq!(decoder.receive(&mut stream, &mut ignore), expected, "{stream:?}");
+    };
+    check(fragments(3), Ok(fragments(3).len()));
+    check(fragments(4), Err(WebSocketError::TooManyFragments));
+    // Each message begins anew.
+    let end = [0x80, 0x80, 0, 0, 0, 0];
+    let two = [fragments(2).as_slice(), &end, &fragments(2), &end].concat();
+    check(two.clone(), Ok(two.len()));
+}
+
+#[test]
 fn breaking_off_leaves_the_rest_untouched() {
     let mut stream = Vec::new();
     for text in ["one", "two", "three"] {
@@ -155,7 +177,7 @@ fn a_long_reason_is_cut_at_a_character() {
 #[test]
 fn every_fault_has_a_code_and_a_text_that_fits_a_close_frame() {
     for error in WebSocketError::ALL {
-        assert!([1002, 1007, 1009].contains(&error.close_code()), "{error:?}");
+        assert!([1002, 1007, 1008, 1009].contains(&error.close_code()), "{error:?}");
         assert!((1..=123).contains(&error.text().len()), "{error:?}");
     }
 }

@@ -35,7 +35,7 @@ impl SimReactor {
             return report(Event::Written { token, result: self.disk.end_write(name) });
         };
         report(match what {
-            ToShard::Accepted => Event::Accepted { connection },
+            ToShard::Accepted => Event::Accepted { connection, peer: None },
             ToShard::Received(mut bytes) => {
                 return report(Event::Received { connection, bytes: &mut bytes });
             }

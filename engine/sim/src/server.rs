@@ -13,10 +13,12 @@ use std::{
 use engine::{
     desk::DeskSettings,
     driver::{Counting, Driver, Neighbour, Running},
+    gate::{Gate, GateLimits},
     identity::Identity,
     journal::{Disk, Journal, MakerLimits, Workshop},
     lanes::Lanes,
-    limits,
+    limits::{self, PeerLimits},
+    origin::Origins,
     pool::{link, metrics::Metrics},
     projection::{Followed, Projector, Round},
     recovery::{self, RecoveryError},
@@ -36,6 +38,8 @@ const JOURNAL_BYTES_MAX: u64 = 16 * SEGMENT_BYTES as u64;
 /// Silence that either side bears.
 pub const HEARTBEAT_MS: u32 = 6_000;
 const LEASE_MS: u64 = 4_000;
+/// How long a stop waits for its clients.
+const DRAIN_MS: u64 = 10_000;
 /// What an agent takes who has not said otherwise.
 const CAPACITY: u16 = 3;
 
@@ -103,6 +107,9 @@ impl Server {
             heartbeat_ms: HEARTBEAT_MS,
             run: random.next(),
             identity: machine.identity.clone(),
+            gate: Gate::new(GateLimits::none()),
+            peers: PeerLimits::default(),
+            origins: Origins::default(),
         };
         // Mostly so small that they are full again and again.
         let lane_items = *random.pick(&[4, 16, limits::LANE_ITEMS_MAX]);
@@ -149,6 +156,7 @@ impl Server {
                 pool,
                 counting: Counting::new(machine.metrics.clone()),
                 stop: Arc::clone(&stop),
+                drain_ms: DRAIN_MS,
                 on_journal_failed: Box::new(move |_| failed.store(true, Ordering::Relaxed)),
             };
             server.shards.push(Running::begin(driver, outputs));

@@ -9,7 +9,10 @@ use codec::{
     websocket,
 };
 
-use crate::limits;
+use crate::{
+    limits,
+    origin::{Origins, Roles},
+};
 
 /// The WebSocket's path.
 const WEBSOCKET_PATH: &str = "/ws";
@@ -23,7 +26,7 @@ pub const DISK_FAILED: &str = "a disk has failed: see the log, then restart\n";
 pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// One connection that speaks HTTP.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct HttpConnection {
     /// What came and is not yet part of a request.
     held: Vec<u8>,
@@ -36,7 +39,20 @@ pub struct HttpConnection {
     /// When the first byte of the request that is coming in came; milliseconds.
     pub begun_ms: Option<u64>,
     heard_ms: u64,
+    /// Since when the first request is waited for; `None` once one has come.
+    fresh_since_ms: Option<u64>,
     flooded: bool,
+}
+
+/// For what a connection has been waited for, since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// For its first request's head.
+    First(u64),
+    /// For the rest of a request.
+    Rest(u64),
+    /// For the next request.
+    Next(u64),
 }
 
 #[derive(Debug)]
@@ -58,6 +74,8 @@ pub enum HttpStep {
         response: Vec<u8>,
         /// What came behind the request.
         rest: Vec<u8>,
+        /// Who the person may be, as far as the web page says.
+        roles: Roles,
     },
     /// Send the response, then close or go on.
     Answered {
@@ -66,11 +84,47 @@ pub enum HttpStep {
         /// Whether that was all.
         close: bool,
     },
+    /// Send the response, then close: the request was refused for what is wrong with it.
+    Refused {
+        /// The whole response.
+        response: Vec<u8>,
+        /// Whether the page it came from was wrong; else it was the request itself.
+        by_origin: bool,
+    },
     /// For the pool.
     Request(Box<::http::Request<Bytes>>),
 }
 
 impl HttpConnection {
+    /// One that has sent nothing yet.
+    pub fn new(now_ms: u64) -> Self {
+        Self {
+            held: Vec::new(),
+            incoming: None,
+            exchange: None,
+            piece_in_flight: false,
+            begun_ms: None,
+            heard_ms: now_ms,
+            fresh_since_ms: Some(now_ms),
+            flooded: false,
+        }
+    }
+
+    /// Bytes held of what is not whole.
+    pub fn held_bytes(&self) -> usize {
+        self.held.len() + self.incoming.as_ref().map_or(0, |incoming| incoming.body.len())
+    }
+
+    /// What is waited for; meaningless while a request is being answered.
+    pub fn waiting(&self) -> Waiting {
+        match (self.fresh_since_ms, self.begun_ms) {
+            (Some(since_ms), _) => Waiting::First(since_ms),
+            // A request that trickles in is measured from its first byte: slow senders are cut off.
+            (None, Some(begun_ms)) => Waiting::Rest(begun_ms),
+            (None, None) => Waiting::Next(self.heard_ms),
+        }
+    }
+
     /// Takes what came at `now_ms`. More than a client may send ahead is not kept: the next step refuses.
     pub fn hold(&mut self, bytes: &[u8], now_ms: u64) {
         self.heard_ms = now_ms;
@@ -84,13 +138,8 @@ impl HttpConnection {
         self.held.extend_from_slice(bytes);
     }
 
-    /// Whether nothing of a next request has come yet.
-    pub fn is_between_requests(&self) -> bool {
-        self.held.is_empty() && self.incoming.is_none()
-    }
-
     /// Makes the next step of what is held. `unready` is why `/health/ready` says no, if it does.
-    pub fn next_step(&mut self, unready: Option<&'static str>) -> HttpStep {
+    pub fn next_step(&mut self, unready: Option<&'static str>, origins: &Origins) -> HttpStep {
         if self.flooded {
             return refuse(
                 413,
@@ -101,7 +150,7 @@ impl HttpConnection {
             return HttpStep::NeedMore;
         }
         if self.incoming.is_none() {
-            match self.next_head(unready) {
+            match self.next_head(unready, origins) {
                 Ok(Some(step)) => return step,
                 Ok(None) => {}
                 Err(error) => return refuse(error.status(), error.text()),
@@ -111,7 +160,11 @@ impl HttpConnection {
     }
 
     /// Reads a head. `None`: its body follows.
-    fn next_head(&mut self, unready: Option<&'static str>) -> Result<Option<HttpStep>, HttpError> {
+    fn next_head(
+        &mut self,
+        unready: Option<&'static str>,
+        origins: &Origins,
+    ) -> Result<Option<HttpStep>, HttpError> {
         let (head, used) = match http::decode_request_head(&self.held, &limits::HTTP)? {
             Decoded::NeedMore => return Ok(Some(HttpStep::NeedMore)),
             Decoded::Complete { value, used } => (value, used),
@@ -121,12 +174,17 @@ impl HttpConnection {
             if !websocket::wants_upgrade(&head) {
                 return Ok(Some(refuse_upgrade(426, "this path speaks WebSocket; ask for an upgrade")));
             }
+            let roles = origins.roles(head.values("origin"), head.header("host"));
+            if roles.is_nobody() {
+                return Ok(Some(refuse_origin()));
+            }
             let mut response = Vec::new();
             return Ok(Some(match websocket::accept_upgrade(&head, SUBPROTOCOL, &mut response) {
-                Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used) },
+                Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used), roles },
                 Err(error) => refuse_upgrade(error.status(), error.text()),
             }));
         }
+        self.fresh_since_ms = None;
         if let Some(answer) = health(path, unready) {
             let close = !head.keep_alive || head.body != BodyLength::None;
             let mut response = Vec::new();
@@ -206,7 +264,17 @@ pub fn encode_error(status: u16, text: &str, out: &mut Vec<u8>) {
 fn refuse(status: u16, text: &str) -> HttpStep {
     let mut response = Vec::new();
     encode_error(status, text, &mut response);
-    HttpStep::Answered { response, close: true }
+    HttpStep::Refused { response, by_origin: false }
+}
+
+fn refuse_origin() -> HttpStep {
+    let mut response = Vec::new();
+    encode_error(
+        403,
+        "web pages of this Origin may not connect; see --visitor-origins and --agent-origins",
+        &mut response,
+    );
+    HttpStep::Refused { response, by_origin: true }
 }
 
 fn refuse_upgrade(status: u16, text: &str) -> HttpStep {
@@ -222,5 +290,5 @@ fn refuse_upgrade(status: u16, text: &str) -> HttpStep {
     ];
     http::encode_response_head(status, headers, &mut response);
     response.extend_from_slice(text.as_bytes());
-    HttpStep::Answered { response, close: true }
+    HttpStep::Refused { response, by_origin: false }
 }

@@ -8,7 +8,7 @@ use codec::{
     websocket::{self, Decoder, Opcode, Side},
 };
 
-use crate::{limits, shard::Session};
+use crate::{allowance::Allowance, limits, origin::Roles, shard::Session};
 
 /// One upgraded connection.
 #[derive(Debug)]
@@ -21,15 +21,32 @@ pub struct WebConnection {
     pub held: Vec<u8>,
     /// Conversations of which a page is in its outbox: each goes on when the outbox is empty.
     pub pages: Vec<Arc<str>>,
+    /// Who the person may be, as far as the web page says.
+    pub roles: Roles,
+    /// How many more pings are borne.
+    pub pings: Allowance,
     /// Since when it is upgraded, milliseconds of the clock that does not go back.
     pub since_ms: u64,
 }
 
 impl WebConnection {
     /// One that has said nothing yet.
-    pub fn new(now_ms: u64) -> Self {
+    pub fn new(roles: Roles, fragments_max: u32, now_ms: u64) -> Self {
         let decoder = Decoder::new(Side::Server, limits::WEB_MESSAGE_BYTES_MAX);
-        Self { decoder, session: Session::Unknown, held: Vec::new(), pages: Vec::new(), since_ms: now_ms }
+        Self {
+            decoder: decoder.with_fragments_max(fragments_max),
+            session: Session::Unknown,
+            held: Vec::new(),
+            pages: Vec::new(),
+            roles,
+            pings: Allowance::default(),
+            since_ms: now_ms,
+        }
+    }
+
+    /// Bytes held of what is not whole, or waits for the pool.
+    pub fn held_bytes(&self) -> usize {
+        self.decoder.held_bytes() + self.held.len()
     }
 }
 

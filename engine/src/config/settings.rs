@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::ConfigError;
+use super::{ConfigError, peers};
 
 /// One setting: a row of the table that flags, variables, file keys and help are made of.
 #[derive(Debug)]
@@ -117,9 +117,17 @@ pub static PUBLIC_URL: Setting = Setting {
     default: "",
     limit: "http:// or https:// with a host and nothing behind it, such as https://desk.example.com",
 };
+/// `--drain-ms`.
+pub static DRAIN_MS: Setting = Setting {
+    name: "drain-ms",
+    value_name: "MS",
+    help: "How long a stop waits for clients to take what is queued for them, in milliseconds",
+    default: "10000",
+    limit: "a whole number of milliseconds from 0 to 300000",
+};
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 10] = [
+pub static SETTINGS: [&Setting; 24] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -130,6 +138,20 @@ pub static SETTINGS: [&Setting; 10] = [
     &AGENT_CAPACITY,
     &HEARTBEAT_MS,
     &PUBLIC_URL,
+    &DRAIN_MS,
+    &peers::CONNECTIONS_MAX_SETTING,
+    &peers::ADDRESS_CONNECTIONS_MAX_SETTING,
+    &peers::ADDRESS_STRANGERS_MAX_SETTING,
+    &peers::ADDRESS_NEW_SETTING,
+    &peers::UNLIMITED_ADDRESSES_SETTING,
+    &peers::HANDSHAKE_MS_SETTING,
+    &peers::REQUEST_MS_SETTING,
+    &peers::HELLO_MS_SETTING,
+    &peers::PINGS_SETTING,
+    &peers::FRAGMENTS_MAX_SETTING,
+    &peers::HELD_MIB_SETTING,
+    &peers::VISITOR_ORIGINS_SETTING,
+    &peers::AGENT_ORIGINS_SETTING,
 ];
 
 /// Where a value was given.

@@ -3,6 +3,10 @@
 use std::path::Path;
 
 use super::*;
+use crate::{
+    limits::{self, PeerLimits},
+    origin::Pages,
+};
 
 type Pairs<'a> = &'a [(&'static str, &'a str)];
 
@@ -34,6 +38,16 @@ fn nothing_said_gives_the_defaults() {
             agent_capacity: 8,
             heartbeat_ms: 30_000,
             public_url: None,
+            drain_ms: 10_000,
+            peers: Peers {
+                connections_max: None,
+                address_connections_max: limits::ADDRESS_CONNECTIONS_MAX,
+                address_new_per_second: limits::ADDRESS_NEW_PER_SECOND,
+                unlimited: ["127.0.0.0/8", "::1/128"].map(|text| text.parse().expect("a network")).into(),
+                limits: PeerLimits::default(),
+                visitor_origins: Pages::Any,
+                agent_origins: Pages::Own,
+            },
         }
     );
     assert_eq!(config.public_url(), "http://localhost:8080");
@@ -96,6 +110,17 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         ("agent-capacity", "65536", "from 1 to 256"),
         ("heartbeat-ms", "4999", "from 5000 to 300000"),
         ("heartbeat-ms", "3e4", "from 5000 to 300000"),
+        ("drain-ms", "300001", "from 0 to 300000"),
+        ("connections-max", "15", "from 16 to 10000000"),
+        ("address-strangers-max", "0", "from 1 to 10000000"),
+        ("unlimited-addresses", "127.0.0.1/33", "none, or up to 256 addresses"),
+        ("unlimited-addresses", "localhost", "none, or up to 256 addresses"),
+        ("hello-ms", "99", "from 100 to 300000"),
+        ("fragments-max", "65537", "from 1 to 65536"),
+        ("held-mib-max", "0", "from 1 to 65536"),
+        ("visitor-origins", "shop.example", "such as https://shop.example"),
+        ("visitor-origins", "https://shop.example/", "such as https://shop.example"),
+        ("agent-origins", "own,any", "such as https://intranet.example"),
         ("public-url", "desk.example.com", "http:// or https://"),
         ("public-url", "ftp://desk.example.com", "http:// or https://"),
         ("public-url", "https://desk.example.com/sub", "nothing behind it"),
@@ -169,4 +194,27 @@ fn shards_follow_the_cores() {
     for (cpus, shards) in [(0, 1), (1, 1), (2, 2), (3, 2), (4, 3), (64, 63), (1000, 256)] {
         assert_eq!(default_shards(cpus), shards, "{cpus} cores");
     }
+}
+
+#[test]
+fn lists_of_addresses_and_origins_are_taken_with_commas() {
+    let config = layered(
+        &[
+            ("unlimited-addresses", "10.0.0.0/8, 192.0.2.7"),
+            ("visitor-origins", "https://a.example,http://b.example:81"),
+        ],
+        &[("RINGDESK_AGENT_ORIGINS", "any")],
+        Some("held-mib-max = 2"),
+    );
+    let peers = config.expect("all is right").peers;
+    assert_eq!(
+        peers.unlimited.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["10.0.0.0/8", "192.0.2.7/32"]
+    );
+    let listed = ["https://a.example", "http://b.example:81"].map(str::to_owned);
+    assert_eq!(peers.visitor_origins, Pages::Listed(listed.into()));
+    assert_eq!(peers.agent_origins, Pages::Any);
+    assert_eq!(peers.limits.held_bytes_max, 2 * 1024 * 1024);
+    let none = layered(&[("unlimited-addresses", "none")], &[], None).expect("none is right");
+    assert!(none.peers.unlimited.is_empty());
 }

@@ -1,13 +1,15 @@
 //! What a shard's thread shows to the outside: differences of its counts, a few times a second.
 
-use net::Reactor;
+use net::{Reactor, Stats};
 use store::record::Phase;
 
+use super::complaints::Complaints;
 use crate::{
+    gate::Refusal,
     identity::Class,
     journal::JournalStats,
-    pool::metrics::{DropReason, Metrics, Outcome, SessionRole},
-    shard::{Counts, Shard, Shed},
+    pool::metrics::{DropReason, Level, Metrics, Outcome, SessionRole},
+    shard::{Counts, Ended, PeerCounts, Shard, Shed},
     shedding::Step,
 };
 
@@ -23,6 +25,9 @@ pub struct Counting {
     /// As it was published; nothing before the first time.
     step: Option<Step>,
     connections: u64,
+    slow_readers: u64,
+    levels: [u64; Level::ALL.len()],
+    complaints: Complaints,
     phases: [u64; Phase::ALL.len()],
     waiting: u64,
     ready: u64,
@@ -37,6 +42,9 @@ impl Counting {
             counts: Counts::default(),
             step: None,
             connections: 0,
+            slow_readers: 0,
+            levels: [0; Level::ALL.len()],
+            complaints: Complaints::default(),
             phases: [0; Phase::ALL.len()],
             waiting: 0,
             ready: 0,
@@ -54,6 +62,11 @@ impl Counting {
         self.metrics.journal_batch_bytes().record(group.written_bytes as f64);
     }
 
+    /// A connection was ended because its outbox was full.
+    pub fn slow_reader(&mut self) {
+        self.slow_readers += 1;
+    }
+
     /// The pool's queue was full.
     pub fn job_refused(&self) {
         self.metrics.jobs_refused().increment(1);
@@ -65,18 +78,12 @@ impl Counting {
             return;
         }
         self.published_us = now_us;
-        let counts = shard.counts();
+        let mut counts = shard.counts();
+        counts.peers.ended[Ended::SlowReader as usize] = self.slow_readers;
         self.publish_messages(&counts);
-        for (kind, (before, now)) in Shed::ALL.into_iter().zip(self.counts.shed.into_iter().zip(counts.shed))
-        {
-            self.metrics.shed(kind.0).increment(now - before);
-        }
-        if self.step != Some(counts.step) {
-            if let Some(before) = self.step.replace(counts.step) {
-                self.metrics.shedding(before).decrement(1.0);
-            }
-            self.metrics.shedding(counts.step).increment(1.0);
-        }
+        self.publish_shedding(&counts);
+        self.publish_peers(&counts.peers, now_us);
+        self.publish_levels(&counts.peers, &reactor.stats());
         let visitors = |counts: &Counts| counts.visitors.iter().sum::<u64>();
         change(self.metrics.sessions(SessionRole::Visitor), visitors(&self.counts), visitors(&counts));
         change(self.metrics.sessions(SessionRole::Agent), self.counts.agents, counts.agents);
@@ -97,6 +104,49 @@ impl Counting {
             change(self.metrics.desk_waiting(), self.waiting, waiting);
             change(self.metrics.desk_agents_ready(), self.ready, desk.agents_ready);
             (self.waiting, self.ready) = (waiting, desk.agents_ready);
+        }
+    }
+
+    fn publish_peers(&mut self, now: &PeerCounts, now_us: u64) {
+        let before = &self.counts.peers;
+        for (refusal, _) in Refusal::ALL {
+            let more = now.refused[refusal as usize] - before.refused[refusal as usize];
+            self.metrics.connections_refused(refusal).increment(more);
+        }
+        for (ended, _) in Ended::ALL {
+            let more = now.ended[ended as usize] - before.ended[ended as usize];
+            self.metrics.connections_ended(ended).increment(more);
+        }
+        self.complaints.hear(before, now, now_us);
+    }
+
+    fn publish_levels(&mut self, peers: &PeerCounts, stats: &Stats) {
+        for (index, (level, _)) in Level::ALL.into_iter().enumerate() {
+            let now = match level {
+                Level::Slots => stats.slots,
+                Level::SlotsFree => stats.slots - stats.connections,
+                Level::ReceiveBuffers => stats.receive_buffers,
+                Level::ReceiveBuffersFree => stats.receive_buffers - stats.receive_buffers_out,
+                Level::InFlight => stats.in_flight,
+                Level::Strangers => peers.strangers,
+                Level::Exchanges => peers.exchanges,
+                Level::HeldBytes => peers.held_bytes,
+            };
+            change(self.metrics.level(level), self.levels[index], now);
+            self.levels[index] = now;
+        }
+    }
+
+    fn publish_shedding(&mut self, counts: &Counts) {
+        for (kind, (before, now)) in Shed::ALL.into_iter().zip(self.counts.shed.into_iter().zip(counts.shed))
+        {
+            self.metrics.shed(kind.0).increment(now - before);
+        }
+        if self.step != Some(counts.step) {
+            if let Some(before) = self.step.replace(counts.step) {
+                self.metrics.shedding(before).decrement(1.0);
+            }
+            self.metrics.shedding(counts.step).increment(1.0);
         }
     }
 

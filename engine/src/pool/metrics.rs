@@ -3,6 +3,8 @@
 //! Every label is one of a few words known here; nothing that a client says becomes one. Every counter
 //! exists from the start at 0, so that a rate is right from the first scrape on.
 
+mod network;
+
 use std::sync::Arc;
 
 use metrics::{
@@ -13,7 +15,13 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use net::Backend;
 use store::record::Phase;
 
-use crate::{identity::Class, shard::Shed, shedding::Step};
+pub use self::network::Level;
+use crate::{
+    gate::Refusal,
+    identity::Class,
+    shard::{Ended, Shed},
+    shedding::Step,
+};
 
 /// What became of a client's message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +103,7 @@ struct Handles {
     projection_lag_seconds: Gauge,
     projection_errors: Counter,
     resident_memory_bytes: Gauge,
+    network: network::Network,
 }
 
 /// How a login ended.
@@ -139,6 +148,21 @@ impl Metrics {
     /// Connections of all shards: increment and decrement.
     pub fn connections(&self) -> &Gauge {
         &self.0.connections
+    }
+
+    /// What all connections hold now: increment and decrement.
+    pub fn level(&self, level: Level) -> &Gauge {
+        self.0.network.level(level)
+    }
+
+    /// Connections refused, by reason.
+    pub fn connections_refused(&self, refusal: Refusal) -> &Counter {
+        self.0.network.refused(refusal)
+    }
+
+    /// Connections ended because of their peer, by reason.
+    pub fn connections_ended(&self, why: Ended) -> &Counter {
+        self.0.network.ended(why)
     }
 
     /// Shards whose journal has failed: incremented once each.
@@ -239,6 +263,7 @@ impl Metrics {
         if let Some(bytes) = resident_memory_bytes() {
             self.0.resident_memory_bytes.set(bytes as f64);
         }
+        self.0.network.look();
         self.0.prometheus.render()
     }
 }
@@ -306,6 +331,7 @@ impl Handles {
             projection_lag_seconds: at_zero(gauge!("ringdesk_projection_lag_seconds")),
             projection_errors: counter!("ringdesk_projection_errors_total"),
             resident_memory_bytes: at_zero(gauge!("process_resident_memory_bytes")),
+            network: network::Network::register(),
         };
         gauge!("ringdesk_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         handles
@@ -313,6 +339,7 @@ impl Handles {
 }
 
 fn describe() {
+    network::describe();
     describe_gauge!("ringdesk_sessions", "Live sessions by role.");
     describe_gauge!("ringdesk_connections", "Open connections on the public port.");
     describe_counter!("ringdesk_messages_total", "Messages from clients by class and outcome.");
@@ -387,6 +414,9 @@ mod tests {
             "ringdesk_backend_info{backend=\"modern\"} 0",
             "ringdesk_backend_info{backend=\"basic\"} 0",
             "process_resident_memory_bytes ",
+            "ringdesk_net_slots_free 0",
+            "ringdesk_connections_refused_total{reason=\"address_strangers\"} 0",
+            "ringdesk_connections_ended_total{reason=\"ping_flood\"} 0",
         ] {
             line(&text, begin);
         }

@@ -2,14 +2,17 @@
 //!
 //! What the bytes say is [`crate::channel`]'s; who is behind a connection is `sessions`' and `hello`'s.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
-use super::{Farewell, Output, Outputs, Session, Shard};
+use super::{Ended, Farewell, Output, Outputs, Session, Shard, strangers::Place};
 use crate::{
     channel::{
-        http::{self, HttpConnection, HttpStep},
+        http::{self, HttpConnection, HttpStep, Waiting},
         web::WebConnection,
     },
+    gate::Permit,
     jobs::Job,
     limits,
 };
@@ -52,6 +55,29 @@ pub struct Connection {
     pub heard_ms: u64,
     /// Whether a ping was sent since then.
     pub pinged: bool,
+    /// Its place among all that there are; none while it is known only that it came from another shard.
+    pub permit: Option<Permit>,
+    /// Where it is found until its client has said hello.
+    pub stranger: Option<Place>,
+    /// Bytes held of it, as they were counted last.
+    held_bytes: u32,
+}
+
+impl Connection {
+    /// The client's address, where it is known.
+    pub fn client(&self) -> Option<IpAddr> {
+        self.permit.as_ref().and_then(Permit::address)
+    }
+
+    fn holds_bytes(&self) -> usize {
+        match &self.stage {
+            Stage::Http(http) => http.held_bytes(),
+            Stage::Web(web) => web.held_bytes(),
+            Stage::Leaving { arrival, .. } => arrival.bytes.len(),
+            Stage::Arriving { bytes, .. } => bytes.len(),
+            Stage::Closing => 0,
+        }
+    }
 }
 
 /// The table. The low half of a connection's name is its slot.
@@ -59,6 +85,7 @@ pub struct Connection {
 pub struct Connections {
     slots: Vec<Option<Connection>>,
     open: usize,
+    held_bytes: u64,
     /// Where the sweep goes on, and when it was there.
     swept: usize,
     swept_ms: u64,
@@ -79,12 +106,28 @@ impl Connections {
         self.open
     }
 
-    fn insert(&mut self, id: u64, stage: Stage, now_ms: u64) {
+    /// Bytes held of all of them.
+    pub fn held_bytes(&self) -> u64 {
+        self.held_bytes
+    }
+
+    /// Counts again what is held of one; says how much that is.
+    pub fn recount(&mut self, id: u64) -> usize {
+        let Some(connection) = self.find(id) else { return 0 };
+        let (before, now) = (connection.held_bytes, connection.holds_bytes());
+        connection.held_bytes = now as u32;
+        self.held_bytes = self.held_bytes + now as u64 - u64::from(before);
+        now
+    }
+
+    pub(super) fn insert(&mut self, id: u64, stage: Stage, permit: Option<Permit>, now_ms: u64) {
         let slot = slot(id);
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        let before = self.slots[slot].replace(Connection { id, stage, heard_ms: now_ms, pinged: false });
+        let connection =
+            Connection { id, stage, heard_ms: now_ms, pinged: false, permit, stranger: None, held_bytes: 0 };
+        let before = self.slots[slot].replace(connection);
         assert!(before.is_none(), "the reactor names a slot anew only after it said Closed");
         self.open += 1;
     }
@@ -93,7 +136,9 @@ impl Connections {
     pub fn remove(&mut self, id: u64) -> Option<Connection> {
         self.find(id)?;
         self.open -= 1;
-        self.slots[slot(id)].take()
+        let connection = self.slots[slot(id)].take()?;
+        self.held_bytes -= u64::from(connection.held_bytes);
+        Some(connection)
     }
 
     /// The part of the table whose turn it is to be looked at: all of it once in [`limits::SWEEP_MS`].
@@ -120,13 +165,9 @@ impl Connections {
 }
 
 impl Shard {
-    pub(super) fn opened(&mut self, connection: u64) {
-        self.connections.insert(connection, Stage::Http(Box::default()), self.now.monotonic_ms());
-    }
-
     pub(super) fn adopted(&mut self, connection: u64, token: u64, out: &mut Outputs) {
         let stage = Stage::Arriving { token, bytes: Vec::new() };
-        self.connections.insert(connection, stage, self.now.monotonic_ms());
+        self.connections.insert(connection, stage, None, self.now.monotonic_ms());
         self.connection_adopted(connection, token, out);
     }
 
@@ -154,9 +195,11 @@ impl Shard {
             }
             Stage::Closing => {}
         }
+        self.bound_held(id, out);
     }
 
     pub(super) fn closed(&mut self, id: u64, out: &mut Outputs) {
+        self.no_stranger(id);
         let Some(connection) = self.connections.remove(id) else { return };
         match connection.stage {
             Stage::Http(http) => self.http_gone(http.exchange, out),
@@ -168,8 +211,15 @@ impl Shard {
 
     /// Ends the connection without a word: what is queued still leaves.
     pub(super) fn close_now(&mut self, id: u64, out: &mut Outputs) {
+        self.leave_stage(id, out);
+        out.list.push(Output::Close { connection: id });
+    }
+
+    /// Lets go of all that the connection was.
+    pub(super) fn leave_stage(&mut self, id: u64, out: &mut Outputs) {
         let Some(connection) = self.connections.find(id) else { return };
         let stage = std::mem::replace(&mut connection.stage, Stage::Closing);
+        self.connections.recount(id);
         match stage {
             Stage::Http(http) => self.http_gone(http.exchange, out),
             Stage::Web(web) => self.session_ended(id, &web.session, out),
@@ -177,7 +227,6 @@ impl Shard {
             // Its answer went out with what made it close; or it is another shard's now.
             Stage::Closing | Stage::Leaving { .. } => {}
         }
-        out.list.push(Output::Close { connection: id });
     }
 
     /// Looks at the connections whose turn it is: who has been silent too long is asked, then closed.
@@ -202,22 +251,27 @@ impl Shard {
             // Waiting for the pool is not the client's silence.
             Stage::Http(http) if http.exchange.is_some() => {}
             Stage::Http(http) => {
-                let idle = http.is_between_requests();
-                let limit_ms = if idle { limits::HTTP_IDLE_MS } else { limits::HTTP_REQUEST_MS };
-                // A request that trickles in is measured from its first byte: slow senders are cut off.
-                let since_ms = http.begun_ms.unwrap_or(connection.heard_ms);
+                let waiting = http.waiting();
+                let (since_ms, limit_ms) = match waiting {
+                    Waiting::First(since_ms) => (since_ms, self.settings.peers.handshake_ms),
+                    Waiting::Rest(since_ms) => (since_ms, self.settings.peers.request_ms),
+                    Waiting::Next(since_ms) => (since_ms, limits::HTTP_IDLE_MS),
+                };
                 if now_ms.saturating_sub(since_ms) > limit_ms {
-                    self.http_timed_out(id, idle, out);
+                    self.http_timed_out(id, waiting, out);
                 }
             }
             Stage::Web(web) => {
                 let since_ms = now_ms.saturating_sub(web.since_ms);
                 let is_pending = matches!(web.session, Session::Pending);
-                if web.session.is_unknown() && since_ms > limits::HELLO_MS {
+                let hello_ms = self.settings.peers.hello_ms;
+                if web.session.is_unknown() && since_ms > hello_ms {
+                    self.count_end(Ended::Hello);
                     self.dismiss(id, Farewell::NO_HELLO, out);
-                } else if is_pending && since_ms > limits::HELLO_MS + limits::LOADING_MS {
+                } else if is_pending && since_ms > hello_ms + limits::LOADING_MS {
                     self.dismiss(id, Farewell::UNAVAILABLE, out);
                 } else if silent_ms > 2 * heartbeat_ms {
+                    self.count_end(Ended::Silence);
                     self.dismiss(id, Farewell::IDLE, out);
                 } else if silent_ms > heartbeat_ms && !connection.pinged {
                     connection.pinged = true;
@@ -237,6 +291,11 @@ impl Shard {
     /// they do not all come at once.
     pub fn stop(&mut self) {
         self.stopping = true;
+    }
+
+    /// Every connection there is.
+    pub fn connections(&self) -> Vec<u64> {
+        self.connections.all()
     }
 
     /// Whether everybody has left after [`Shard::stop`].
@@ -274,14 +333,15 @@ impl Shard {
         };
         loop {
             let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
-            match http.next_step(unready) {
+            match http.next_step(unready, &self.settings.origins) {
                 HttpStep::NeedMore => return,
                 HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
-                HttpStep::Upgraded { response, rest } => {
+                HttpStep::Upgraded { response, rest, roles } => {
                     out.send(id, |bytes| bytes.extend_from_slice(&response));
                     let now_ms = self.now.monotonic_ms();
                     let connection = self.connections.find(id).expect("found above");
-                    connection.stage = Stage::Web(Box::new(WebConnection::new(now_ms)));
+                    let fragments_max = self.settings.peers.fragments_max;
+                    connection.stage = Stage::Web(Box::new(WebConnection::new(roles, fragments_max, now_ms)));
                     let mut rest = rest;
                     if !rest.is_empty() {
                         self.web_received(id, &mut rest, out);
@@ -294,22 +354,32 @@ impl Shard {
                         return self.close_now(id, out);
                     }
                 }
+                HttpStep::Refused { response, by_origin } => {
+                    self.count_end(if by_origin { Ended::Origin } else { Ended::Malformed });
+                    out.send(id, |bytes| bytes.extend_from_slice(&response));
+                    return self.close_now(id, out);
+                }
                 HttpStep::Request(request) => {
                     let exchange = self.token();
                     let connection = self.connections.find(id).expect("found above");
+                    let peer = connection.client();
                     let Stage::Http(http) = &mut connection.stage else { unreachable!("matched above") };
                     http.exchange = Some(exchange);
                     self.exchanges.insert(exchange, id);
-                    let job = Job::Http { exchange, peer: None, request };
-                    out.list.push(Output::Job { connection: Some(id), job });
+                    out.list.push(Output::Job(Job::Http { exchange, peer, request }));
                     return;
                 }
             }
         }
     }
 
-    fn http_timed_out(&mut self, id: u64, idle: bool, out: &mut Outputs) {
-        if !idle {
+    fn http_timed_out(&mut self, id: u64, waiting: Waiting, out: &mut Outputs) {
+        match waiting {
+            Waiting::First(_) => self.count_end(Ended::Handshake),
+            Waiting::Rest(_) => self.count_end(Ended::Request),
+            Waiting::Next(_) => {}
+        }
+        if self.connections.recount(id) > 0 {
             out.send(id, |bytes| http::encode_error(408, "the request did not come in time", bytes));
         }
         self.close_now(id, out);
@@ -318,7 +388,7 @@ impl Shard {
     fn http_gone(&mut self, exchange: Option<u64>, out: &mut Outputs) {
         let Some(exchange) = exchange else { return };
         self.exchanges.remove(&exchange);
-        out.list.push(Output::Job { connection: None, job: Job::HttpGone { exchange } });
+        out.list.push(Output::Job(Job::HttpGone { exchange }));
     }
 
     pub(super) fn http_unavailable(&mut self, exchange: u64, out: &mut Outputs) {
@@ -345,7 +415,7 @@ impl Shard {
         let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
         if !last {
             if bytes.len() < limits::DRAINED_ABOVE_BYTES {
-                out.list.push(Output::Job { connection: None, job: Job::HttpTaken { exchange } });
+                out.list.push(Output::Job(Job::HttpTaken { exchange }));
             } else {
                 // The next piece is asked for once this one has left.
                 http.piece_in_flight = true;
@@ -358,6 +428,7 @@ impl Shard {
             self.close_now(id, out);
         } else {
             self.http_step(id, out);
+            self.bound_held(id, out);
         }
     }
 
@@ -367,7 +438,7 @@ impl Shard {
                 if std::mem::take(&mut http.piece_in_flight)
                     && let Some(exchange) = http.exchange
                 {
-                    out.list.push(Output::Job { connection: None, job: Job::HttpTaken { exchange } });
+                    out.list.push(Output::Job(Job::HttpTaken { exchange }));
                 }
             }
             Some(Stage::Web(web)) => {

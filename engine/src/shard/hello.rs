@@ -13,17 +13,21 @@ use dialog::Event;
 use store::record::{ConversationRecord, Role};
 
 use super::{
-    Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
+    Ended, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
     connections::{Connection, Stage},
     conversations::{Conversation, Feed, Index, Reader},
     loading::Parked,
 };
 use crate::{
+    allowance::Allowance,
     channel::web::{self, WebConnection},
     desk::{Address, AgentName, DeskInput},
+    gate::Permit,
     identity::{self, Class, TokenError, Visitor},
     jobs::{Job, StoreUnavailable},
-    limits, placement,
+    limits,
+    origin::Roles,
+    placement,
 };
 
 /// What goes with a connection that moves to another shard.
@@ -35,6 +39,10 @@ pub struct Arrival {
     pub bytes: Vec<u8>,
     /// The hello itself.
     pub hello: VisitorHello,
+    /// The connection's place among all that there are.
+    pub permit: Option<Permit>,
+    /// How many more pings are borne.
+    pub pings: Allowance,
 }
 
 /// A visitor's hello after its token was checked.
@@ -95,6 +103,10 @@ impl Farewell {
 
 impl Shard {
     pub(super) fn hello(&mut self, id: u64, hello: Hello<'_>, out: &mut Outputs) {
+        if !self.may_be(id, &hello) {
+            self.count_end(Ended::Origin);
+            return self.dismiss(id, Farewell::WRONG_ORIGIN, out);
+        }
         match hello {
             Hello::Visitor { site, token, conversation, after, page } => {
                 let site = site.as_deref().unwrap_or(SITE);
@@ -108,6 +120,7 @@ impl Shard {
                 let conversation = conversation.map(Into::into);
                 let page = page.map(Into::into).unwrap_or_default();
                 let hello = VisitorHello { visitor, conversation, after, page, new_token };
+                self.no_stranger(id);
                 self.place_visitor(id, hello, out);
             }
             Hello::Agent { token, conversations } => {
@@ -151,8 +164,11 @@ impl Shard {
         }
         let token = self.token();
         // The decoder follows when the bytes it is reading are through.
-        let arrival = Arrival { decoder: Decoder::new(Side::Server, 0), bytes: Vec::new(), hello };
+        let decoder = Decoder::new(Side::Server, 0);
         let connection = self.connections.find(id).expect("it just said hello");
+        let pings = if let Stage::Web(web) = &connection.stage { web.pings } else { Allowance::default() };
+        let permit = connection.permit.take();
+        let arrival = Arrival { decoder, bytes: Vec::new(), hello, permit, pings };
         connection.stage = Stage::Leaving { to, token, arrival: Box::new(arrival) };
         out.list.push(Output::HandOver { connection: id, to, token });
     }
@@ -193,7 +209,10 @@ impl Shard {
     fn land(&mut self, id: u64, arrival: Arrival, out: &mut Outputs) {
         let now_ms = self.now.monotonic_ms();
         let Some(connection) = self.connections.find(id) else { return };
-        let web = WebConnection { decoder: arrival.decoder, ..WebConnection::new(now_ms) };
+        let fragments_max = self.settings.peers.fragments_max;
+        let fresh = WebConnection::new(Roles::ANY, fragments_max, now_ms);
+        let web = WebConnection { decoder: arrival.decoder, pings: arrival.pings, ..fresh };
+        connection.permit = arrival.permit;
         let before = std::mem::replace(&mut connection.stage, Stage::Web(Box::new(web)));
         let Stage::Arriving { bytes: held, .. } = before else { unreachable!("adopted and not yet landed") };
         self.attach(id, arrival.hello, out);
@@ -202,6 +221,7 @@ impl Shard {
         if !bytes.is_empty() {
             self.web_received(id, &mut bytes, out);
         }
+        self.bound_held(id, out);
     }
 
     /// Finds the visitor's conversation: the one named, else the open one, else a new one.
@@ -343,9 +363,9 @@ impl Shard {
         if self.agents.get(&name).is_some_and(|addresses| addresses.len() >= limits::AGENT_CONNECTIONS_MAX) {
             return self.dismiss(id, Farewell::TOO_MANY_CONNECTIONS, out);
         }
+        self.no_stranger(id);
         *self.session_of(id).expect("it just said hello") = Session::Pending;
-        let job = Job::CheckAgent { connection: id, name, resume };
-        out.list.push(Output::Job { connection: None, job });
+        out.list.push(Output::Job(Job::CheckAgent { connection: id, name, resume }));
     }
 
     /// The account of an agent with a good token was looked up: the token may outlive it.

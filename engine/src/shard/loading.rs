@@ -99,7 +99,7 @@ impl Shard {
                 let asked = Asked::Conversation(Arc::clone(conversation));
                 let request = self.loading.ask(self.now.monotonic_ms(), asked);
                 let job = Job::LoadConversation { request, conversation: Arc::clone(conversation) };
-                out.list.push(Output::Job { connection: None, job });
+                out.list.push(Output::Job(job));
             }
             Some(_) | None => self.refuse_parked(item, &inbound::OVERLOADED, Farewell::OVERLOADED, out),
         }
@@ -116,7 +116,7 @@ impl Shard {
                 let (site, visitor) = key.clone();
                 let request = self.loading.ask(self.now.monotonic_ms(), Asked::Open(key));
                 let job = Job::LoadOpen { request, site, visitor };
-                out.list.push(Output::Job { connection: None, job });
+                out.list.push(Output::Job(job));
             }
             Some(_) | None => return self.dismiss(connection, Farewell::OVERLOADED, out),
         }
@@ -136,7 +136,7 @@ impl Shard {
             limit: limits::EVENTS_PAGE,
             bytes_max: limits::PAGE_BYTES_MAX,
         };
-        out.list.push(Output::Job { connection: None, job });
+        out.list.push(Output::Job(job));
     }
 
     /// The answer to a question, if that still counts.

@@ -15,10 +15,13 @@ mod hello;
 pub mod inbound;
 mod loading;
 mod overload;
+mod peers;
 mod sessions;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Range,
@@ -30,12 +33,21 @@ use store::{
     sql::StoredConversation,
 };
 
-use self::{connections::Connections, conversations::Conversations, delivery::Effects};
-pub use self::{hello::Arrival, inbound::Inbound, overload::Shed, sessions::Session};
+use self::{connections::Connections, conversations::Conversations, delivery::Effects, strangers::Strangers};
+pub use self::{
+    hello::Arrival,
+    inbound::Inbound,
+    overload::Shed,
+    peers::{Ended, PeerCounts},
+    sessions::Session,
+};
 use crate::{
     desk::{Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings},
+    gate::Gate,
     identity::Identity,
     jobs::{Done, Job},
+    limits::PeerLimits,
+    origin::Origins,
     placement,
     shedding::Step,
 };
@@ -70,6 +82,8 @@ pub enum Input<'a> {
     Opened {
         /// Its name from now on.
         connection: u64,
+        /// Its address, where it is known.
+        peer: Option<IpAddr>,
     },
     /// Bytes from a peer; the buffer may be changed in place.
     Received {
@@ -137,6 +151,11 @@ pub enum Output {
         /// Whom.
         connection: u64,
     },
+    /// Close at once and without a word.
+    Abort {
+        /// Whom.
+        connection: u64,
+    },
     /// Give the connection to another shard.
     HandOver {
         /// Which.
@@ -162,13 +181,8 @@ pub enum Output {
         /// What.
         record: Record,
     },
-    /// Ask the pool. An HTTP request names its connection, whose peer's address the driver fills in.
-    Job {
-        /// Whose request, if it is one.
-        connection: Option<u64>,
-        /// What.
-        job: Job,
-    },
+    /// Ask the pool.
+    Job(Job),
 }
 
 /// What one turn wants done. Kept by the driver and cleared after each turn.
@@ -301,6 +315,12 @@ pub struct Settings {
     pub run: u64,
     /// Signs and checks tokens.
     pub identity: Identity,
+    /// Counts who connects, for all shards.
+    pub gate: Gate,
+    /// What one connection may do.
+    pub peers: PeerLimits,
+    /// Which web pages may connect.
+    pub origins: Origins,
 }
 
 /// Where a shard begins.
@@ -337,6 +357,8 @@ pub struct Counts {
     pub step: Step,
     /// Events that reached a reader's outbox.
     pub delivered: u64,
+    /// What became of connections that are not wanted.
+    pub peers: PeerCounts,
 }
 
 /// One core's share of the conversations and connections.
@@ -347,6 +369,7 @@ pub struct Shard {
     /// A number per connection given away or HTTP request: makes names that are never used twice.
     next_token: u64,
     connections: Connections,
+    strangers: Strangers,
     exchanges: HashMap<u64, u64>,
     arrivals: hello::Arrivals,
     conversations: Conversations,
@@ -380,6 +403,7 @@ impl Shard {
             now,
             next_token: 0,
             connections: Connections::default(),
+            strangers: Strangers::default(),
             exchanges: HashMap::new(),
             arrivals: hello::Arrivals::default(),
             conversations: Conversations::default(),
@@ -422,7 +446,7 @@ impl Shard {
     /// Takes one input of the turn.
     pub fn handle(&mut self, input: Input<'_>, out: &mut Outputs) {
         match input {
-            Input::Opened { connection } => self.opened(connection),
+            Input::Opened { connection, peer } => self.opened(connection, peer, out),
             Input::Received { connection, bytes } => self.received(connection, bytes, out),
             Input::Drained { connection } => self.drained(connection, out),
             Input::Closed { connection } => self.closed(connection, out),
@@ -471,7 +495,18 @@ impl Shard {
 
     /// What was counted so far.
     pub fn counts(&self) -> Counts {
-        Counts { conversations: self.conversations.len() as u64, step: self.overload.step(), ..self.counts }
+        let peers = PeerCounts {
+            strangers: self.strangers.len() as u64,
+            exchanges: self.exchanges.len() as u64,
+            held_bytes: self.connections.held_bytes(),
+            ..self.counts.peers
+        };
+        Counts {
+            conversations: self.conversations.len() as u64,
+            step: self.overload.step(),
+            peers,
+            ..self.counts
+        }
     }
 
     /// How many conversations in memory stand where, in the order of [`Phase::ALL`].

@@ -5,11 +5,11 @@ use std::{ops::ControlFlow, sync::Arc};
 use codec::{
     json::{self, MessageError},
     message::{ClientMessage, ServerMessage},
-    websocket::{Incoming, Opcode, encode_frame},
+    websocket::Incoming,
 };
 
 use super::{
-    Farewell, LaneItem, Outputs, Shard,
+    Ended, Farewell, LaneItem, Outputs, Shard,
     connections::{Connection, Stage},
     inbound::{Body, Inbound, Sender},
 };
@@ -74,6 +74,20 @@ impl Farewell {
         "overloaded",
         "too many conversations are being opened at once; connect again in a moment",
     );
+    /// More is held of unfinished messages than there is memory for.
+    pub const HELD: Self = Self::new(
+        1013,
+        "overloaded",
+        "the server holds too many unfinished messages; connect again in a moment and resume",
+    );
+    /// Pings, and nothing but pings.
+    pub const FLOOD: Self = Self::new(1008, "flood", "too many pings or pongs; send one in some seconds");
+    /// From a web page that this role may not come from.
+    pub const WRONG_ORIGIN: Self = Self::new(
+        4403,
+        "wrong_origin",
+        "web pages of this origin may not connect in this role; see --visitor-origins and --agent-origins",
+    );
     /// Not the first message.
     const HELLO_FIRST: Self = Self::new(4400, "hello_first", "say hello before anything else");
     /// Not the only hello.
@@ -102,6 +116,7 @@ impl Shard {
         let result = decoder.receive(bytes, &mut |incoming| self.web_incoming(id, incoming, out));
         match result {
             Err(error) => {
+                self.count_end(Ended::Malformed);
                 out.send(id, |bytes| web::encode_close(error.close_code(), error.text(), bytes));
                 self.close_now(id, out);
             }
@@ -137,6 +152,7 @@ impl Shard {
         if !held.is_empty() {
             self.web_received(id, &mut held, out);
         }
+        self.bound_held(id, out);
     }
 
     fn web_incoming(&mut self, id: u64, incoming: Incoming<'_>, out: &mut Outputs) -> ControlFlow<()> {
@@ -146,8 +162,8 @@ impl Shard {
                 Err(error) => self.not_a_message(id, &error, out),
             },
             Incoming::Binary(_) => self.dismiss(id, Farewell::BINARY, out),
-            Incoming::Ping(payload) => out.send(id, |bytes| encode_frame(Opcode::Pong, payload, bytes)),
-            Incoming::Pong(_) => {}
+            Incoming::Ping(payload) => self.pinged(id, Some(payload), out),
+            Incoming::Pong(_) => self.pinged(id, None, out),
             Incoming::Close(code, _) => {
                 // 1005 is what no code is called, and must not be sent (RFC 6455, section 7.4.1).
                 let code = if code == 1005 { 1000 } else { code };
@@ -173,7 +189,11 @@ impl Shard {
             return;
         }
         let text = error.text();
-        let message = ServerMessage::Error { code: error.code().into(), text: text.as_str().into() };
+        let message = ServerMessage::Error {
+            code: error.code().into(),
+            text: text.as_str().into(),
+            retry_after_ms: None,
+        };
         out.send(id, |bytes| web::encode_message(&message, bytes));
         out.send(id, |bytes| web::encode_close(4400, error.code(), bytes));
         self.close_now(id, out);
@@ -320,10 +340,21 @@ impl Shard {
         if !matches!(self.connections.find(id), Some(Connection { stage: Stage::Web(_), .. })) {
             return;
         }
-        let message = ServerMessage::Error { code: farewell.code.into(), text: farewell.text.into() };
+        let retry_after_ms = (farewell == Farewell::STOPPING).then(|| self.come_back_ms(id));
+        let message =
+            ServerMessage::Error { code: farewell.code.into(), text: farewell.text.into(), retry_after_ms };
         out.send(id, |bytes| web::encode_message(&message, bytes));
         out.send(id, |bytes| web::encode_close(farewell.close_code, farewell.code, bytes));
         self.close_now(id, out);
+    }
+
+    /// When the client shall come back to a server that is stopping: another time for each, so that they do not
+    /// all come in the same instant.
+    fn come_back_ms(&self, id: u64) -> u32 {
+        let (first, last) = limits::COME_BACK_MS;
+        let parts = [self.settings.run, self.index as u64, id].map(|part| part.to_string());
+        let hash = placement::stable_hash(&parts.each_ref().map(String::as_str));
+        first + (hash % u64::from(last - first + 1)) as u32
     }
 
     pub(super) fn session_of(&mut self, id: u64) -> Option<&mut Session> {

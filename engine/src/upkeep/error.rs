@@ -152,7 +152,7 @@ impl From<SqlError> for UpkeepError {
 impl From<RecoveryError> for UpkeepError {
     fn from(error: RecoveryError) -> Self {
         match error {
-            RecoveryError::Locked { path } => Self::InUse(path),
+            RecoveryError::Locked { path, .. } => Self::InUse(path),
             other => Self::Recovery(other),
         }
     }

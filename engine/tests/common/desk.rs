@@ -80,6 +80,16 @@ impl Desk {
         Self::start_on(tempfile::tempdir().expect("a folder for the data"), backend, shards)
     }
 
+    /// Starts with variables set.
+    pub fn start_with(backend: &'static str, shards: usize, variables: &[(&'static str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the data");
+        let mut desk = Self::on(folder.path(), backend, shards);
+        desk._folder = Some(folder);
+        variables.iter().for_each(|(variable, value)| desk.set(variable, value));
+        desk.start_again();
+        desk
+    }
+
     /// Starts on data that something else left.
     pub fn start_on(folder: tempfile::TempDir, backend: &'static str, shards: usize) -> Self {
         let mut desk = Self::on(folder.path(), backend, shards);
@@ -146,9 +156,18 @@ impl Desk {
         // What else it prints must not fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
         self.process = Some(process);
-        self.address = self.address_after("Console:");
+        self.address = self.address_after(" on ");
         self.metrics = self.address_after("Metrics:");
         Ok(())
+    }
+
+    /// Waits until the log has these words.
+    pub fn wait_for_log(&self, words: &str) {
+        let began = std::time::Instant::now();
+        while !self.log().contains(words) {
+            assert!(began.elapsed() < PATIENCE, "never `{words}` in the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// What the server that was started last has written to its log.
@@ -166,7 +185,8 @@ impl Desk {
 
     fn address_after(&self, word: &str) -> SocketAddr {
         let line = self.banner.lines().find(|line| line.contains(word)).expect("the banner names it");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an URL");
+        let behind = line.split_once(word).expect("found above").1.trim();
+        let address = behind.trim_start_matches("http://").split('/').next().expect("a first part");
         address.parse().unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
@@ -179,9 +199,24 @@ impl Desk {
 
     /// As an operator does it: SIGTERM; the exit code.
     pub fn stop(&mut self) -> Option<i32> {
-        let mut process = self.process.take().expect("it runs");
-        let id = process.id().to_string();
+        self.terminate();
+        self.wait()
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
+    /// Sends SIGTERM and waits for nothing.
+    pub fn terminate(&self) {
+        let id = self.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+    }
+
+    /// Waits for its end; the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        let mut process = self.process.take().expect("it runs");
         let code = process.wait().expect("it ends").code();
         self.log.finish();
         code
@@ -276,12 +311,7 @@ impl Desk {
     }
 
     pub fn visitor(&self, hello: Value) -> Client {
-        let mut client = Client::connect(self.address);
-        let mut message = json!({"type": "hello", "role": "visitor"});
-        message.as_object_mut().expect("an object").extend(hello.as_object().expect("an object").clone());
-        client.send(&message);
-        client.welcome = client.wait_for("welcome");
-        client
+        Client::connect(self.address).hello(&hello)
     }
 
     pub fn agent(&self, token: &str, conversations: Value) -> Client {
@@ -306,12 +336,22 @@ impl Drop for Desk {
     }
 }
 
+/// The request that makes a connection a WebSocket.
+pub fn upgrade_request(fields: &str) -> Vec<u8> {
+    let mut request = Vec::new();
+    request_upgrade("desk", "/ws", [9; 16], Some("ringdesk.v1"), &mut request);
+    request.truncate(request.len() - 2);
+    request.extend_from_slice(fields.as_bytes());
+    request.extend_from_slice(b"\r\n");
+    request
+}
+
 /// The program under test.
 pub fn ringdesk() -> Command {
     Command::new(Path::new(env!("CARGO_BIN_EXE_ringdesk")))
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout is a timeout");
     stream
@@ -343,10 +383,12 @@ pub struct Client {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Self {
-        let mut stream = connect(address);
-        let mut request = Vec::new();
-        request_upgrade("desk", "/ws", [9; 16], Some("ringdesk.v1"), &mut request);
-        stream.write_all(&request).expect("it takes the request");
+        Self::upgrade(connect(address), "")
+    }
+
+    /// Over a connection that is there already, with fields of one's own, each with its CR LF.
+    pub fn upgrade(mut stream: TcpStream, fields: &str) -> Self {
+        stream.write_all(&upgrade_request(fields)).expect("it takes the request");
         let mut head = Vec::new();
         while let Decoded::NeedMore =
             read_upgrade_response(&head, [9; 16], Some("ringdesk.v1")).expect("an upgrade")
@@ -357,6 +399,40 @@ impl Client {
         }
         let decoder = Decoder::new(Side::Client, 1 << 20);
         Self { stream, decoder, welcome: Value::Null, inbox: VecDeque::new(), closed_with: None }
+    }
+
+    /// Says hello as a visitor over it.
+    pub fn hello(mut self, hello: &Value) -> Self {
+        let mut message = json!({"type": "hello", "role": "visitor"});
+        message.as_object_mut().expect("an object").extend(hello.as_object().expect("an object").clone());
+        self.send(&message);
+        self.welcome = self.wait_for("welcome");
+        self
+    }
+
+    /// The next message of one of these types.
+    pub fn wait_until_any(&mut self, kinds: &[&str]) -> Value {
+        loop {
+            let is_it = |message: &Value| kinds.iter().any(|kind| message["type"] == *kind);
+            if let Some(index) = self.inbox.iter().position(is_it) {
+                return self.inbox.remove(index).expect("found there");
+            }
+            self.receive(kinds[0]);
+        }
+    }
+
+    /// Sends bytes as they are, to a server that may have gone; whether it has not.
+    pub fn try_send_raw(&mut self, bytes: &[u8]) -> bool {
+        let sent = self.stream.write_all(bytes);
+        if let Err(error) = &sent {
+            assert!(matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset), "{error}");
+        }
+        sent.is_ok()
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server reads");
     }
 
     pub fn send(&mut self, message: &Value) {
@@ -375,6 +451,14 @@ impl Client {
 
     pub fn say(&mut self, id: &str, text: &str) {
         self.send(&json!({"type":"message","id":id,"content":{"kind":"text","text":text}}));
+    }
+
+    /// As [`Self::say`], to a server that may have gone; whether it has not.
+    pub fn try_say(&mut self, id: &str, text: &str) -> bool {
+        let message = json!({"type":"message","id":id,"content":{"kind":"text","text":text}});
+        let mut bytes = Vec::new();
+        encode_masked_frame(Opcode::Text, message.to_string().as_bytes(), [1, 2, 3, 4], &mut bytes);
+        self.try_send_raw(&bytes)
     }
 
     pub fn say_in(&mut self, conversation: &str, id: &str, text: &str) {

@@ -6,5 +6,12 @@ mod desk;
 
 mod conversation;
 mod hostile;
+mod hostile_flood;
+mod hostile_frames;
+mod hostile_http;
+mod hostile_pages;
+mod hostile_slow;
+mod lifecycle;
+mod quiet;
 mod resume;
 mod upkeep;

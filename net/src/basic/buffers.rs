@@ -86,6 +86,11 @@ impl Buffers {
         self.bytes
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> u16 {
+        self.count
+    }
+
     /// Buffers that belong to an operation.
     pub(super) fn out(&self) -> u16 {
         self.count - self.free.len() as u16

@@ -186,7 +186,7 @@ impl BasicReactor {
             }
             self.stats.system_calls += 1;
             match listener.accept() {
-                Ok((stream, _)) => self.welcome(stream, Notice::Accepted),
+                Ok((stream, peer)) => self.welcome(stream, |id| Notice::Accepted(id, Some(peer))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => match error.raw_os_error() {
                     // The peer gave up, or a signal came, before we got to it: look at the next.
@@ -336,6 +336,9 @@ impl Reactor for BasicReactor {
     fn stats(&self) -> Stats {
         Stats {
             connections: self.connections.len() as u64,
+            slots: self.limits.connections_max.into(),
+            receive_buffers: u64::from(self.receives.count()),
+            in_flight: (self.ring.in_flight() - usize::from(self.polling)) as u64,
             receive_buffers_out: u64::from(self.receives.out()),
             system_calls: self.stats.system_calls + self.ring.system_calls,
             ..self.stats

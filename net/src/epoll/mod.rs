@@ -178,7 +178,7 @@ impl EpollReactor {
             }
             self.stats.system_calls += 1;
             match listener.accept() {
-                Ok((stream, _)) => self.welcome(stream, Notice::Accepted),
+                Ok((stream, peer)) => self.welcome(stream, |id| Notice::Accepted(id, Some(peer))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => match error.raw_os_error() {
                     // The peer gave up, or a signal came, before we got to it: look at the next.
@@ -434,6 +434,12 @@ impl Reactor for EpollReactor {
     }
 
     fn stats(&self) -> Stats {
-        Stats { connections: self.connections.len() as u64, ..self.stats }
+        let in_flight = self.writer.as_ref().map_or(0, Writer::under_way);
+        Stats {
+            connections: self.connections.len() as u64,
+            slots: self.limits.connections_max.into(),
+            in_flight,
+            ..self.stats
+        }
     }
 }

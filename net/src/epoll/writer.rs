@@ -41,6 +41,8 @@ pub(super) struct Writer {
     jobs: Option<SyncSender<Job>>,
     /// Jobs that the thread has no room for yet.
     waiting: VecDeque<Job>,
+    /// Jobs of which the end was not taken yet.
+    under_way: u64,
     done: Arc<Mutex<VecDeque<Done>>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -52,10 +54,11 @@ impl Writer {
         let outbox = Arc::clone(&done);
         let thread = std::thread::Builder::new().name("journal".to_owned());
         let thread = thread.spawn(move || work(&inbox, &outbox, &doorbell))?;
-        Ok(Self { jobs: Some(jobs), waiting: VecDeque::new(), done, thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), waiting: VecDeque::new(), under_way: 0, done, thread: Some(thread) })
     }
 
     pub(super) fn write(&mut self, job: Job) {
+        self.under_way += 1;
         self.waiting.push_back(job);
         self.feed();
     }
@@ -63,8 +66,14 @@ impl Writer {
     /// The next write that has ended.
     pub(super) fn take(&mut self) -> Option<Done> {
         let done = self.done.lock().expect("nothing panics while it holds this lock").pop_front()?;
+        self.under_way -= 1;
         self.feed();
         Some(done)
+    }
+
+    /// Writes that were given and whose end was not taken.
+    pub(super) fn under_way(&self) -> u64 {
+        self.under_way
     }
 
     /// Whether [`Writer::take`] has something.

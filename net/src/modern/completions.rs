@@ -10,7 +10,6 @@ use super::{
 };
 use crate::{
     CloseReason, ConnectionId, Event, Time, clock,
-    limits::ACCEPT_PAUSE_MS,
     mailbox::{Cargo, Parcel},
     notice::{Notice, OnEvent},
     token::{Operation, unpack},
@@ -23,7 +22,7 @@ impl ModernReactor {
         match operation {
             Operation::Wake if last => self.arm_doorbell(),
             Operation::Wake | Operation::Discard => {}
-            Operation::Accept => self.accepted(result, last, time),
+            Operation::Accept => self.accepted(id, result, time),
             Operation::Write | Operation::Sync => self.wrote(operation, id, result),
             Operation::Rest => self.rested(id, result),
             Operation::Receive => self.received(id, completion, time, on_event),
@@ -52,27 +51,6 @@ impl ModernReactor {
     fn settle_if_alive(&mut self, id: ConnectionId) {
         if self.connections.get(id).is_some() {
             self.settle(id);
-        }
-    }
-
-    fn accepted(&mut self, result: i32, last: bool, time: Time) {
-        if result >= 0 {
-            self.welcome(result as u32, Notice::Accepted);
-        }
-        if !last {
-            if !self.accepts_many() {
-                self.cancel_accept();
-            }
-            return;
-        }
-        let Some(listener) = &mut self.listener else { return };
-        listener.armed = false;
-        if listener.stopped {
-            self.listener = None;
-        } else if matches!(-result, libc::ENFILE | libc::EMFILE | libc::ENOMEM | libc::ENOBUFS) {
-            self.accept_again_us = Some(time.monotonic_us + ACCEPT_PAUSE_MS * 1_000);
-        } else {
-            self.arm_accept();
         }
     }
 

@@ -340,13 +340,6 @@ impl ModernReactor {
         self.accept_again();
     }
 
-    /// Accepting waits for descriptors; there may be one now.
-    fn accept_again(&mut self) {
-        if self.accept_again_us.take().is_some() {
-            self.arm_accept();
-        }
-    }
-
     /// Ends what took too long to close, and accepts again after a pause.
     pub(super) fn expire(&mut self, time: Time) {
         while let Some(id) = self.flush_deadlines.passed(time.monotonic_us) {

@@ -1,11 +1,12 @@
-//! The reactor over io_uring of Linux 6.0 and later: multishot accept and receive, one ring of receive
-//! buffers, registered descriptors, one send a connection and turn, one system call a turn.
+//! The reactor over io_uring of Linux 6.0 and later: multishot receive, one ring of receive buffers, registered
+//! descriptors, one send a connection and turn, one system call a turn.
 //!
 //! Every submission carries slot and generation of its connection, which counts what is in flight for it;
 //! a slot is free again only when that is zero and the descriptor is closed. Every completion without `MORE`
-//! re-arms or ends what it belonged to. The life of a connection is in `lifecycle`, what completions mean in
-//! `completions`, durable writes in `files`.
+//! re-arms or ends what it belonged to. Accepting is in `accept`, the life of a connection in `lifecycle`, what
+//! completions mean in `completions`, durable writes in `files`.
 
+mod accept;
 mod buffers;
 mod completions;
 mod connection;
@@ -22,18 +23,17 @@ use std::{
     net::{IpAddr, SocketAddr, TcpStream},
     os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
     path::Path,
-    ptr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use io_uring::{
     cqueue, opcode, squeue,
-    types::{CancelBuilder, DestinationSlot, Fd, Fixed},
+    types::{CancelBuilder, Fd, Fixed},
 };
-use socket2::Socket;
 
 use self::{
+    accept::Listener,
     buffers::ReceiveBuffers,
     connection::{Connection, NO_DESCRIPTOR, Outgoing, Phase},
     ring::Ring,
@@ -43,7 +43,7 @@ use crate::{
     deadlines::Deadlines,
     fabric::{ShardEnd, Shared},
     files::Files,
-    limits::{ACCEPT_PAUSE_MS, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits, RECHECK_MS},
+    limits::{CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits, RECHECK_MS},
     notice::{Notice, Notices},
     outbox::Outboxes,
     selftest,
@@ -54,8 +54,6 @@ use crate::{
 
 /// How long a busy shard looks for more work before it sleeps: waking a sleeping core costs about as much.
 const SPIN: Duration = Duration::from_micros(30);
-/// Free slots below which connections are accepted one by one.
-const ACCEPT_MARGIN: usize = 1_024;
 /// How soon to try again what cannot be waited for: a shard that has not opened its port.
 const RETRY: Duration = Duration::from_millis(1);
 /// How long dropping a reactor waits for the kernel, in steps, before it leaks memory instead.
@@ -93,7 +91,8 @@ pub(crate) struct ModernReactor {
     files: ManuallyDrop<Files>,
     /// Completions taken from the ring and not looked at yet.
     completions: VecDeque<cqueue::Entry>,
-    listener: Option<Listener>,
+    /// The kernel writes peers' addresses there.
+    listener: ManuallyDrop<Option<Listener>>,
     /// When to accept again, after descriptors ran out.
     accept_again_us: Option<u64>,
     outboxes: Outboxes,
@@ -113,17 +112,6 @@ pub(crate) struct ModernReactor {
     /// The last turn had something to do.
     busy: bool,
     stats: Stats,
-}
-
-/// Our listener, as long as the kernel may accept from it.
-struct Listener {
-    socket: Socket,
-    /// The kernel may accept from it.
-    armed: bool,
-    /// A cancel of that is under way.
-    cancelled: bool,
-    /// To be closed as soon as nothing accepts from it.
-    stopped: bool,
 }
 
 impl ModernReactor {
@@ -147,7 +135,7 @@ impl ModernReactor {
             connections: ManuallyDrop::new(Slots::new(limits.connections_max)),
             files: ManuallyDrop::new(Files::default()),
             completions: VecDeque::new(),
-            listener: None,
+            listener: ManuallyDrop::new(None),
             accept_again_us: None,
             outboxes: Outboxes::default(),
             dirty: Vec::new(),
@@ -206,46 +194,6 @@ impl ModernReactor {
         let entry = opcode::PollAdd::new(doorbell, libc::POLLIN as u32).multi(true).build();
         // SAFETY: a poll points to no memory. The descriptor is open as long as `shared`.
         unsafe { self.push(Operation::Wake, NOBODY, entry) }
-    }
-
-    fn arm_accept(&mut self) {
-        let Some(listener) = &mut self.listener else { return };
-        if listener.armed || listener.stopped {
-            return;
-        }
-        if self.connections.is_full() {
-            // A slot that is freed ends the pause.
-            self.accept_again_us = Some(clock::now().monotonic_us + ACCEPT_PAUSE_MS * 1_000);
-            return;
-        }
-        listener.armed = true;
-        listener.cancelled = false;
-        let descriptor = Fd(listener.socket.as_raw_fd());
-        let entry = if self.accepts_many() {
-            opcode::AcceptMulti::new(descriptor).allocate_file_index(true).build()
-        } else {
-            let place = Some(DestinationSlot::auto_target());
-            opcode::Accept::new(descriptor, ptr::null_mut(), ptr::null_mut()).file_index(place).build()
-        };
-        // SAFETY: these accepts point to no memory. The listener stays open until its last completion.
-        unsafe { self.push(Operation::Accept, NOBODY, entry) }
-    }
-
-    fn cancel_accept(&mut self) {
-        let Some(listener) = &mut self.listener else { return };
-        if std::mem::replace(&mut listener.cancelled, true) {
-            return;
-        }
-        let accept = CancelBuilder::user_data(pack(Operation::Accept, NOBODY));
-        let entry = opcode::AsyncCancel2::new(accept).build();
-        // SAFETY: a cancel points to no memory.
-        unsafe { self.push(Operation::Cancel, NOBODY, entry) }
-    }
-
-    /// Whether a storm of connections between two turns would still find room. The kernel drops a connection
-    /// that it accepted and has no descriptor for; one that is not accepted waits.
-    fn accepts_many(&self) -> bool {
-        self.connections.len() + ACCEPT_MARGIN <= self.limits.connections_max as usize
     }
 
     /// Closes a registered descriptor that no connection has.
@@ -341,22 +289,15 @@ impl Reactor for ModernReactor {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this reactor already listens"));
         }
         let (socket, bound) = socket::listener(address)?;
-        self.listener = Some(Listener { socket, armed: false, cancelled: false, stopped: false });
-        self.arm_accept();
+        *self.listener = Some(Listener::new(socket));
+        self.arm_accepts();
         self.ring.enter(None)?;
         Ok(bound)
     }
 
     fn stop_listening(&mut self) {
         self.accept_again_us = None;
-        let Some(listener) = &mut self.listener else { return };
-        listener.stopped = true;
-        if listener.armed {
-            // The listener is closed when the accept has ended.
-            self.cancel_accept();
-        } else {
-            self.listener = None;
-        }
+        self.cancel_accepts();
     }
 
     fn connect(&mut self, from: Option<IpAddr>, to: SocketAddr) -> io::Result<ConnectionId> {
@@ -457,8 +398,11 @@ impl Reactor for ModernReactor {
     fn stats(&self) -> Stats {
         Stats {
             connections: self.connections.len() as u64,
+            slots: self.limits.connections_max.into(),
+            receive_buffers: u64::from(self.buffers.count()),
             receive_buffers_out: u64::from(self.buffers.out()),
             resting: self.resting,
+            in_flight: (self.ring.in_flight() as u64).saturating_sub(self.standing()),
             system_calls: self.stats.system_calls + self.ring.system_calls,
             ..self.stats
         }
@@ -466,6 +410,12 @@ impl Reactor for ModernReactor {
 }
 
 impl ModernReactor {
+    /// Operations that wait for whoever comes next: the accepts and the doorbell's poll.
+    fn standing(&self) -> u64 {
+        let accepts = (*self.listener).as_ref().map_or(0, Listener::armed);
+        accepts as u64 + 1
+    }
+
     /// Makes an ordinary descriptor of a registered one. Other completions that come meanwhile are kept for
     /// the next turn.
     fn install(&mut self, id: ConnectionId, descriptor: u32) -> Option<TcpStream> {
@@ -556,6 +506,7 @@ impl Drop for ModernReactor {
             ManuallyDrop::drop(&mut self.files);
             ManuallyDrop::drop(&mut self.connections);
             ManuallyDrop::drop(&mut self.buffers);
+            ManuallyDrop::drop(&mut self.listener);
         }
     }
 }

@@ -27,7 +27,7 @@ const _: () = assert!(SUBMISSIONS_MIN <= SUBMISSIONS_MAX && COMPLETIONS_EACH >= 
 
 /// Operations without which this backend does not work; all are in Linux 6.0.
 const REQUIRED: [(u8, &str); 12] = [
-    (opcode::AcceptMulti::CODE, "accept"),
+    (opcode::Accept::CODE, "accept"),
     (opcode::AsyncCancel2::CODE, "cancel"),
     (opcode::Close::CODE, "close"),
     (opcode::Connect::CODE, "connect"),

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
@@ -33,7 +34,7 @@ pub enum Seen {
 impl Seen {
     fn of(event: Event<'_>) -> Self {
         match event {
-            Event::Accepted { connection } => Self::Accepted(connection),
+            Event::Accepted { connection, .. } => Self::Accepted(connection),
             Event::Connected { connection } => Self::Connected(connection),
             Event::Adopted { connection, token } => Self::Adopted(connection, token),
             Event::Received { connection, bytes } => {
@@ -74,6 +75,8 @@ pub fn ports(backend: Backend, shards: usize, limits: Limits) -> Vec<Port> {
 pub struct Shard {
     pub reactor: Box<dyn Reactor>,
     pub seen: Vec<Seen>,
+    /// The addresses that accepted connections came with.
+    pub peers: HashMap<ConnectionId, Option<SocketAddr>>,
 }
 
 impl Shard {
@@ -87,7 +90,7 @@ impl Shard {
 
     pub fn open(port: Port) -> Self {
         let reactor = port.open(None).expect("the port can be opened");
-        Self { reactor, seen: Vec::new() }
+        Self { reactor, seen: Vec::new(), peers: HashMap::new() }
     }
 
     pub fn listening(backend: Backend) -> (Self, SocketAddr) {
@@ -97,8 +100,14 @@ impl Shard {
     }
 
     pub fn turn(&mut self, wait: Duration) -> Time {
-        let Self { reactor, seen } = self;
-        reactor.turn(wait, &mut || false, &mut |_, event| seen.push(Seen::of(event))).expect("a turn works")
+        let Self { reactor, seen, peers } = self;
+        let mut see = |_, event: Event<'_>| {
+            if let Event::Accepted { connection, peer } = &event {
+                peers.insert(*connection, *peer);
+            }
+            seen.push(Seen::of(event));
+        };
+        reactor.turn(wait, &mut || false, &mut see).expect("a turn works")
     }
 
     /// Turns until `find` finds what it looks for among all that was seen, and returns that.
@@ -190,8 +199,8 @@ impl Shard {
     /// Turns until nothing is left: no connection, no operation of one.
     pub fn quiet(&mut self) {
         let start = Instant::now();
-        while self.reactor.stats().connections > 0 {
-            assert!(start.elapsed() < HANG, "connections are left: {:?}", self.reactor.stats());
+        while self.reactor.stats().connections > 0 || self.reactor.stats().in_flight > 0 {
+            assert!(start.elapsed() < HANG, "something is left: {:?}", self.reactor.stats());
             self.turn(WAIT);
         }
         assert_eq!(self.reactor.stats().receive_buffers_out, 0, "a receive buffer leaked");

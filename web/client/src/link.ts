@@ -17,6 +17,8 @@ export const WELCOME_MS_MAX = 10_000;
 export const BACKOFF_MS_MIN = 250;
 /** Longest wait before a reconnect. */
 export const BACKOFF_MS_MAX = 8_000;
+/** Longest wait that a server is obeyed in: a page must not stay away for what may be a slip. */
+export const RETRY_AFTER_MS_MAX = 60_000;
 /** A link that held this long starts its back-off anew. */
 export const STABLE_MS = 5_000;
 /** Silence until the first welcome has said the server's own heartbeat. */
@@ -68,6 +70,8 @@ export class Link {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private silence: ReturnType<typeof setTimeout> | undefined;
   private failures = 0;
+  /** When the server asked us to come back, from the end of the connection. */
+  private retryAfter_ms: number | undefined;
   private openedAt = 0;
   private heartbeat_ms = HEARTBEAT_MS_DEFAULT;
   private readonly options: LinkOptions;
@@ -163,6 +167,7 @@ export class Link {
       this.options.onWelcome(message);
       return;
     }
+    if (message.type === 'error') this.retryAfter_ms = message.retry_after_ms;
     this.options.onMessage(message);
   }
 
@@ -221,8 +226,14 @@ export class Link {
     }, wait);
   }
 
-  /** Between half and all of the doubled wait, so that a crowd does not come back in one moment. */
+  /**
+   * As long as the server has asked for, which gives each client another time; else between half and all of
+   * the doubled wait, so that a crowd does not come back in one moment.
+   */
   private backoff_ms(code: number): number {
+    const asked = this.retryAfter_ms;
+    this.retryAfter_ms = undefined;
+    if (asked !== undefined && asked >= 0) return Math.min(RETRY_AFTER_MS_MAX, asked);
     const floor = code === CLOSE_TRY_LATER ? 1_000 : BACKOFF_MS_MIN;
     const full = Math.min(BACKOFF_MS_MAX, floor * 2 ** Math.min(this.failures, 10));
     return full * (0.5 + (this.options.random ?? Math.random)() / 2);

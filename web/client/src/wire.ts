@@ -79,7 +79,7 @@ export type ServerMessage =
   | { type: 'read'; conversation: string; role?: Role; from?: From; seq: number }
   | Presence
   | { type: 'shedding'; step: SheddingStep }
-  | { type: 'error'; code: string; text: string };
+  | { type: 'error'; code: string; text: string; retry_after_ms?: number };
 
 /** Everything a client sends. */
 export type ClientMessage =

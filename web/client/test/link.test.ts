@@ -72,6 +72,21 @@ test('jitter takes up to half of the wait away', async () => {
   );
 });
 
+test('a server that stops says when to come back, once', async () => {
+  const server = new Double();
+  const { made } = link(server);
+  const wait_ms = (): number => (made.state.name === 'waiting' ? made.state.until - Date.now() : 0);
+  made.connect();
+  await wait(10);
+  const text = { type: 'error', code: 'server_stopping', text: 'later', retry_after_ms: 1717 };
+  server.wire.onmessage?.({ data: JSON.stringify(text) });
+  server.wire.onclose?.({ code: 1001, reason: '' });
+  expect(wait_ms()).toBe(1717);
+  server.reachable = false;
+  await wait(1730);
+  expect(wait_ms()).toBeLessThanOrEqual(500);
+});
+
 test('a network that is back is tried at once', async () => {
   const server = new Double();
   const { made } = link(server);

@@ -16,8 +16,11 @@ use store::{
 use super::super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard};
 use crate::{
     desk::DeskSettings,
+    gate::{Gate, GateLimits},
     identity::{AgentRole, Class, Identity, VisitorClaims},
     jobs::{Done, Job},
+    limits::PeerLimits,
+    origin::Origins,
     placement,
 };
 
@@ -69,6 +72,9 @@ impl World {
             heartbeat_ms: 30_000,
             run: 7,
             identity: Identity::new(&[1; 32], &[2; 32]),
+            gate: Gate::new(GateLimits::none()),
+            peers: PeerLimits::default(),
+            origins: Origins::default(),
         };
         let mut world = Self {
             shards: Vec::new(),
@@ -160,7 +166,9 @@ impl World {
         for item in &mut queued {
             let item = std::mem::replace(item, Queued::Opened(u64::MAX));
             match item {
-                Queued::Opened(connection) => shard.handle(Input::Opened { connection }, &mut out),
+                Queued::Opened(connection) => {
+                    shard.handle(Input::Opened { connection, peer: None }, &mut out)
+                }
                 Queued::Received(connection, mut bytes) => {
                     shard.handle(Input::Received { connection, bytes: &mut bytes }, &mut out);
                 }
@@ -184,6 +192,7 @@ impl World {
             match output {
                 Output::Send { connection, bytes } => self.send(index, connection, &out.bytes[bytes]),
                 Output::SendShared { connection, frame } => self.send(index, connection, &frame),
+                Output::Abort { .. } => unreachable!("nobody is limited in this world"),
                 Output::Close { connection } => {
                     if let Some(client) = self.by_connection.remove(&(index, connection)) {
                         self.clients[client].gone = true;
@@ -197,7 +206,7 @@ impl World {
                     let expected = self.durable[index].len() + self.written[index].len();
                     assert_eq!(number, expected as u64, "records are numbered without a gap");
                 }
-                Output::Job { job, .. } => self.job(index, job),
+                Output::Job(job) => self.job(index, job),
             }
         }
         self.sync(index);
