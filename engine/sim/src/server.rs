@@ -101,6 +101,7 @@ impl Server {
             shards,
             desk: DeskSettings { lease_ms: LEASE_MS, capacity: CAPACITY },
             heartbeat_ms: HEARTBEAT_MS,
+            websocket_deflate: false,
             run: random.next(),
             identity: machine.identity.clone(),
         };

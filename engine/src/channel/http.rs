@@ -6,7 +6,7 @@ use bytes::Bytes;
 use codec::{
     Decoded,
     http::{self, BodyDecoder, BodyLength, HttpError, RequestHead, Version},
-    websocket,
+    websocket::{self, Deflate, HandshakeError},
 };
 
 use crate::limits;
@@ -56,6 +56,8 @@ pub enum HttpStep {
     Upgraded {
         /// `101 Switching Protocols`.
         response: Vec<u8>,
+        /// What was agreed, if messages may be compressed.
+        deflate: Option<Deflate>,
         /// What came behind the request.
         rest: Vec<u8>,
     },
@@ -89,8 +91,9 @@ impl HttpConnection {
         self.held.is_empty() && self.incoming.is_none()
     }
 
-    /// Makes the next step of what is held. `unready` is why `/health/ready` says no, if it does.
-    pub fn next_step(&mut self, unready: Option<&'static str>) -> HttpStep {
+    /// Makes the next step of what is held. `unready` is why `/health/ready` says no, if it does; `deflate`,
+    /// whether an upgraded connection may compress.
+    pub fn next_step(&mut self, unready: Option<&'static str>, deflate: bool) -> HttpStep {
         if self.flooded {
             return refuse(
                 413,
@@ -101,7 +104,7 @@ impl HttpConnection {
             return HttpStep::NeedMore;
         }
         if self.incoming.is_none() {
-            match self.next_head(unready) {
+            match self.next_head(unready, deflate) {
                 Ok(Some(step)) => return step,
                 Ok(None) => {}
                 Err(error) => return refuse(error.status(), error.text()),
@@ -111,7 +114,11 @@ impl HttpConnection {
     }
 
     /// Reads a head. `None`: its body follows.
-    fn next_head(&mut self, unready: Option<&'static str>) -> Result<Option<HttpStep>, HttpError> {
+    fn next_head(
+        &mut self,
+        unready: Option<&'static str>,
+        deflate: bool,
+    ) -> Result<Option<HttpStep>, HttpError> {
         let (head, used) = match http::decode_request_head(&self.held, &limits::HTTP)? {
             Decoded::NeedMore => return Ok(Some(HttpStep::NeedMore)),
             Decoded::Complete { value, used } => (value, used),
@@ -122,8 +129,8 @@ impl HttpConnection {
                 return Ok(Some(refuse_upgrade(426, "this path speaks WebSocket; ask for an upgrade")));
             }
             let mut response = Vec::new();
-            return Ok(Some(match websocket::accept_upgrade(&head, SUBPROTOCOL, &mut response) {
-                Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used) },
+            return Ok(Some(match upgrade(&head, deflate, &mut response) {
+                Ok(deflate) => HttpStep::Upgraded { response, deflate, rest: self.held.split_off(used) },
                 Err(error) => refuse_upgrade(error.status(), error.text()),
             }));
         }
@@ -164,6 +171,17 @@ impl HttpConnection {
             // An idle connection keeps no buffer.
             self.held = Vec::new();
         }
+    }
+}
+
+fn upgrade(
+    head: &RequestHead<'_>,
+    deflate: bool,
+    out: &mut Vec<u8>,
+) -> Result<Option<Deflate>, HandshakeError> {
+    match deflate {
+        true => websocket::accept_upgrade_with_deflate(head, SUBPROTOCOL, out),
+        false => websocket::accept_upgrade(head, SUBPROTOCOL, out).map(|()| None),
     }
 }
 

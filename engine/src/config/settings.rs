@@ -109,6 +109,14 @@ pub static HEARTBEAT_MS: Setting = Setting {
     default: "30000",
     limit: "a whole number of milliseconds from 5000 to 300000",
 };
+/// `--websocket-deflate`.
+pub static WEBSOCKET_DEFLATE: Setting = Setting {
+    name: "websocket-deflate",
+    value_name: "on|off",
+    help: "Compression of long WebSocket messages (permessage-deflate): fewer bytes for more CPU",
+    default: "off",
+    limit: "on or off",
+};
 /// `--public-url`.
 pub static PUBLIC_URL: Setting = Setting {
     name: "public-url",
@@ -119,7 +127,7 @@ pub static PUBLIC_URL: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 10] = [
+pub static SETTINGS: [&Setting; 11] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -129,6 +137,7 @@ pub static SETTINGS: [&Setting; 10] = [
     &AGENT_LEASE_MS,
     &AGENT_CAPACITY,
     &HEARTBEAT_MS,
+    &WEBSOCKET_DEFLATE,
     &PUBLIC_URL,
 ];
 

@@ -33,6 +33,7 @@ fn nothing_said_gives_the_defaults() {
             agent_lease_ms: 10_000,
             agent_capacity: 8,
             heartbeat_ms: 30_000,
+            websocket_deflate: false,
             public_url: None,
         }
     );
@@ -62,6 +63,7 @@ fn good_values_are_taken() {
             ("backend", "epoll"),
             ("agent-lease-ms", "1000"),
             ("agent-capacity", "256"),
+            ("websocket-deflate", "on"),
             ("public-url", "https://desk.example.com/"),
         ],
         &[],
@@ -70,6 +72,7 @@ fn good_values_are_taken() {
     .expect("valid");
     assert_eq!(config.backend, BackendChoice::Exactly(Backend::Epoll));
     assert_eq!(config.public_url(), "https://desk.example.com");
+    assert!(config.websocket_deflate);
     assert_eq!((config.shards, config.agent_lease_ms, config.agent_capacity), (Some(256), 1_000, 256));
 }
 
@@ -96,6 +99,7 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         ("agent-capacity", "65536", "from 1 to 256"),
         ("heartbeat-ms", "4999", "from 5000 to 300000"),
         ("heartbeat-ms", "3e4", "from 5000 to 300000"),
+        ("websocket-deflate", "true", "on or off"),
         ("public-url", "desk.example.com", "http:// or https://"),
         ("public-url", "ftp://desk.example.com", "http:// or https://"),
         ("public-url", "https://desk.example.com/sub", "nothing behind it"),

@@ -274,14 +274,14 @@ impl Shard {
         };
         loop {
             let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
-            match http.next_step(unready) {
+            match http.next_step(unready, self.settings.websocket_deflate) {
                 HttpStep::NeedMore => return,
                 HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
-                HttpStep::Upgraded { response, rest } => {
+                HttpStep::Upgraded { response, deflate, rest } => {
                     out.send(id, |bytes| bytes.extend_from_slice(&response));
                     let now_ms = self.now.monotonic_ms();
                     let connection = self.connections.find(id).expect("found above");
-                    connection.stage = Stage::Web(Box::new(WebConnection::new(now_ms)));
+                    connection.stage = Stage::Web(Box::new(WebConnection::new(deflate, now_ms)));
                     let mut rest = rest;
                     if !rest.is_empty() {
                         self.web_received(id, &mut rest, out);

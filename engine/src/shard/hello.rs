@@ -7,7 +7,7 @@ use std::{
 
 use codec::{
     message::{Hello, ServerMessage},
-    websocket::{Decoder, Side},
+    websocket::{Decoder, Deflate, Side},
 };
 use dialog::Event;
 use store::record::{ConversationRecord, Role};
@@ -31,6 +31,8 @@ use crate::{
 pub struct Arrival {
     /// In the state that the bytes so far left it.
     pub decoder: Decoder,
+    /// What was agreed, if messages may be compressed.
+    pub deflate: Option<Deflate>,
     /// What came behind the hello.
     pub bytes: Vec<u8>,
     /// The hello itself.
@@ -151,7 +153,8 @@ impl Shard {
         }
         let token = self.token();
         // The decoder follows when the bytes it is reading are through.
-        let arrival = Arrival { decoder: Decoder::new(Side::Server, 0), bytes: Vec::new(), hello };
+        let (decoder, deflate) = (Decoder::new(Side::Server, 0), self.deflate_of(id));
+        let arrival = Arrival { decoder, deflate, bytes: Vec::new(), hello };
         let connection = self.connections.find(id).expect("it just said hello");
         connection.stage = Stage::Leaving { to, token, arrival: Box::new(arrival) };
         out.list.push(Output::HandOver { connection: id, to, token });
@@ -193,7 +196,7 @@ impl Shard {
     fn land(&mut self, id: u64, arrival: Arrival, out: &mut Outputs) {
         let now_ms = self.now.monotonic_ms();
         let Some(connection) = self.connections.find(id) else { return };
-        let web = WebConnection { decoder: arrival.decoder, ..WebConnection::new(now_ms) };
+        let web = WebConnection { decoder: arrival.decoder, ..WebConnection::new(arrival.deflate, now_ms) };
         let before = std::mem::replace(&mut connection.stage, Stage::Web(Box::new(web)));
         let Stage::Arriving { bytes: held, .. } = before else { unreachable!("adopted and not yet landed") };
         self.attach(id, arrival.hello, out);
@@ -303,7 +306,7 @@ impl Shard {
 
     /// Welcomes the visitor and gives what it has missed.
     fn seat_visitor(&mut self, id: u64, index: Index, hello: VisitorHello, out: &mut Outputs) {
-        let address = self.address(id);
+        let (address, deflate) = (self.address(id), self.deflate_of(id));
         let conversation = self.conversations.at(index);
         let visitor = hello.visitor;
         let vip = visitor.class == Class::Vip;
@@ -317,7 +320,7 @@ impl Shard {
         }
         (conversation.state, _) = dialog::next_state(conversation.state, Event::VisitorArrived);
         let cursor = hello.after.min(conversation.durable);
-        let reader = Reader { address, role: Role::Visitor, cursor, feed: Feed::Live, until: None };
+        let reader = Reader { address, role: Role::Visitor, deflate, cursor, feed: Feed::Live, until: None };
         conversation.readers.push(reader);
         let welcome = ServerMessage::Welcome {
             conversation: Some((&*conversation.id).into()),
@@ -376,9 +379,10 @@ impl Shard {
             heartbeat_ms: self.settings.heartbeat_ms,
         };
         out.send(id, |bytes| web::encode_message(&welcome, bytes));
+        let deflate = self.deflate_of(id);
         for shard in 0..self.settings.shards {
             let (agent, resume) = (Arc::clone(&name), Arc::clone(&resume));
-            out.lane(shard, true, LaneItem::AgentArrived { agent, address, resume });
+            out.lane(shard, true, LaneItem::AgentArrived { agent, address, deflate, resume });
         }
         self.tell_desk(DeskInput::Arrived { agent: name, address }, out);
         self.read_on(id, out);
@@ -389,9 +393,11 @@ impl Shard {
         &mut self,
         agent: AgentName,
         address: Address,
+        deflate: Option<Deflate>,
         resume: &[(String, u64)],
         out: &mut Outputs,
     ) {
+        self.deflating.extend(deflate.map(|deflate| (address, deflate)));
         let known = |id: &str| resume.iter().find(|(named, _)| named == id).map(|(_, after)| *after);
         let served = self.conversations.served_by(&agent);
         for index in &served {
@@ -432,12 +438,15 @@ impl Shard {
     ) {
         let conversation = self.conversations.at(index);
         let cursor = after.min(conversation.durable);
+        let deflate = self.deflating.get(&address).copied();
+        let reader = Reader { address, role: Role::Agent, deflate, cursor, feed: Feed::Live, until };
         conversation.readers.retain(|reader| reader.address != address);
-        conversation.readers.push(Reader { address, role: Role::Agent, cursor, feed: Feed::Live, until });
+        conversation.readers.push(reader);
         self.catch_up(index, out);
     }
 
     pub(super) fn agent_departed(&mut self, agent: &AgentName, address: Address) {
+        self.deflating.remove(&address);
         if let Some(addresses) = self.agents.get_mut(agent) {
             addresses.retain(|known| *known != address);
             if addresses.is_empty() {

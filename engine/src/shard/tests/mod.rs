@@ -1,5 +1,6 @@
 //! Whole conversations over shards without machines.
 
+mod deflate;
 mod world;
 
 use codec::websocket::Opcode;

@@ -29,6 +29,8 @@ pub struct Client {
     connection: u64,
     decoder: Decoder,
     upgraded: bool,
+    /// Frames that came compressed.
+    pub compressed: usize,
     pub received: Vec<Value>,
     pub closed_with: Option<u16>,
     pub gone: bool,
@@ -56,6 +58,8 @@ pub struct World {
     /// While set, nothing becomes durable.
     pub disk_waits: bool,
     pub clients: Vec<Client>,
+    /// Who connects from now on offers these extensions.
+    pub offer: Option<&'static str>,
     by_connection: BTreeMap<(usize, u64), usize>,
     next_connection: u64,
     now_ms: u64,
@@ -67,6 +71,7 @@ impl World {
             shards,
             desk: DeskSettings { lease_ms: 10_000, capacity: 8 },
             heartbeat_ms: 30_000,
+            websocket_deflate: true,
             run: 7,
             identity: Identity::new(&[1; 32], &[2; 32]),
         };
@@ -78,12 +83,19 @@ impl World {
             written: vec![Vec::new(); shards],
             disk_waits: false,
             clients: Vec::new(),
+            offer: None,
             by_connection: BTreeMap::new(),
             next_connection: 0,
             now_ms: 1_000,
         };
         world.boot();
         world
+    }
+
+    /// The same server with compression off.
+    pub fn without_deflate(&mut self) {
+        self.settings.websocket_deflate = false;
+        self.crash();
     }
 
     fn boot(&mut self) {
@@ -283,6 +295,7 @@ impl World {
             let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a whole head") + 4;
             bytes.drain(..end);
         }
+        client.compressed += usize::from(bytes.first().is_some_and(|first| first & 0x40 != 0));
         let (received, closed_with) = (&mut client.received, &mut client.closed_with);
         let result = client.decoder.receive(&mut bytes, &mut |incoming| {
             match incoming {
@@ -363,15 +376,26 @@ impl World {
 
     pub fn connect(&mut self, shard: usize) -> usize {
         let connection = self.new_connection();
-        let decoder = Decoder::new(Side::Client, 1 << 20);
-        let (received, closed_with) = (Vec::new(), None);
-        let client =
-            Client { shard, connection, decoder, upgraded: false, received, closed_with, gone: false };
+        let decoder = if self.offer.is_some() { Decoder::with_deflate } else { Decoder::new };
+        let client = Client {
+            shard,
+            connection,
+            decoder: decoder(Side::Client, 1 << 20),
+            upgraded: false,
+            compressed: 0,
+            received: Vec::new(),
+            closed_with: None,
+            gone: false,
+        };
         self.clients.push(client);
         self.by_connection.insert((shard, connection), self.clients.len() - 1);
         self.inboxes[shard].push_back(Queued::Opened(connection));
         let mut request = Vec::new();
         codec::websocket::request_upgrade("desk", "/ws", [7; 16], Some("ringdesk.v1"), &mut request);
+        if let Some(offer) = self.offer {
+            request.truncate(request.len() - 2);
+            request.extend_from_slice(format!("Sec-WebSocket-Extensions: {offer}\r\n\r\n").as_bytes());
+        }
         self.inboxes[shard].push_back(Queued::Received(connection, request));
         self.clients.len() - 1
     }
