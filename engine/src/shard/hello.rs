@@ -245,7 +245,10 @@ impl Shard {
             Some(index) if self.is_with(index, &hello.visitor) => self.seat_visitor(id, index, hello, out),
             Some(_) => self.attach_open(id, hello, out),
             // It was given in a welcome, and nothing was said in it before the server started anew.
-            None => self.attach_new(id, named.to_owned(), hello, out),
+            None if placement::begun_ms(named).is_some_and(|begun| begun < placement::BEGUN_MS_MAX) => {
+                self.attach_new(id, named.to_owned(), hello, out);
+            }
+            None => self.attach_open(id, hello, out),
         }
         self.read_on(id, out);
     }
@@ -254,43 +257,55 @@ impl Shard {
         let is_known = self.conversations.open_of(&hello.visitor.site, &hello.visitor.id).is_some();
         // Whoever got a name just now has no conversation anywhere.
         if is_known || hello.new_token.is_some() {
-            self.attach_here(id, hello, out);
+            self.attach_here(id, hello, None, out);
         } else {
             self.park_visitor(id, hello, out);
         }
     }
 
-    /// SQL has said whether the visitor has an open conversation, and it is in memory if so.
-    pub(super) fn attach_found(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+    /// SQL has said whether the visitor has an open conversation, and it is in memory if so; `last_id` is the last
+    /// that SQL has of the visitor.
+    pub(super) fn attach_found(
+        &mut self,
+        id: u64,
+        hello: VisitorHello,
+        last_id: Option<&str>,
+        out: &mut Outputs,
+    ) {
         if self.session_of(id).is_none() {
             return;
         }
         if self.failed {
             return self.dismiss(id, Farewell::STORAGE_FAILED, out);
         }
-        self.attach_here(id, hello, out);
+        self.attach_here(id, hello, last_id, out);
         self.read_on(id, out);
     }
 
     /// To the open conversation in memory, else to a new one.
-    fn attach_here(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+    fn attach_here(&mut self, id: u64, hello: VisitorHello, last_id: Option<&str>, out: &mut Outputs) {
         if let Some(index) = self.conversations.open_of(&hello.visitor.site, &hello.visitor.id) {
             // `after` counts another conversation's events.
             let named = hello.conversation.as_deref() == Some(&*self.conversations.at(index).id);
             let after = if named || hello.conversation.is_none() { hello.after } else { 0 };
             return self.seat_visitor(id, index, VisitorHello { after, ..hello }, out);
         }
-        let hash = placement::visitor_hash(&hello.visitor.site, &hello.visitor.id);
-        let mut begun_ms = self.now.unix_ms;
-        let mut named = placement::conversation_id(hash, begun_ms);
-        while self.conversations.find(&named).is_some() {
-            begun_ms += 1;
-            named = placement::conversation_id(hash, begun_ms);
-        }
+        let named = self.new_name(&hello.visitor, last_id);
         self.attach_new(id, named, VisitorHello { after: 0, ..hello }, out);
     }
 
+    /// A name that no conversation of the visitor has or had. The clock alone does not give one: it may be set back,
+    /// and before 1970 it stands still. What this run has used is no newer than `newest_begun_ms`; what former runs
+    /// have recorded is in SQL, since a start puts it there.
+    fn new_name(&self, visitor: &Visitor, last_id: Option<&str>) -> String {
+        let hash = placement::visitor_hash(&visitor.site, &visitor.id);
+        let last_ms = last_id.and_then(placement::begun_ms).unwrap_or(0).max(self.newest_begun_ms);
+        placement::conversation_id(hash, self.now.unix_ms.max(last_ms + 1))
+    }
+
     fn attach_new(&mut self, id: u64, named: String, hello: VisitorHello, out: &mut Outputs) {
+        let begun_ms = placement::begun_ms(&named).expect("named here, or checked");
+        self.newest_begun_ms = self.newest_begun_ms.max(begun_ms);
         let record = ConversationRecord {
             conversation: named,
             site: hello.visitor.site.clone(),

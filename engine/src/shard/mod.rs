@@ -352,6 +352,8 @@ pub struct Shard {
     decompressor: Decompressor,
     desk: Option<Desk>,
     desk_outputs: Vec<DeskOutput>,
+    /// No conversation that was begun in this run, or brought back by a client, has a later time in its id.
+    newest_begun_ms: u64,
     /// Agents who just came and do not know yet who else is there.
     newcomers: Vec<Address>,
     journal_full: bool,
@@ -387,6 +389,7 @@ impl Shard {
             decompressor: Decompressor::default(),
             desk: has_desk.then(|| Desk::new(settings.desk)),
             desk_outputs: Vec::new(),
+            newest_begun_ms: 0,
             newcomers: Vec::new(),
             journal_full: false,
             overloaded: false,

@@ -1,7 +1,7 @@
 //! A world of shards without machines: lanes, disk, SQL, network and clock are plain values.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::ControlFlow,
     sync::Arc,
 };
@@ -17,7 +17,7 @@ use super::super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, S
 use crate::{
     desk::DeskSettings,
     identity::{AgentRole, Class, Identity, VisitorClaims},
-    jobs::{Done, Job},
+    jobs::{Done, Job, KnownOfVisitor},
     placement,
 };
 
@@ -55,6 +55,8 @@ pub struct World {
     /// Each shard's journal: what is durable, and what is only written.
     pub durable: Vec<Vec<Record>>,
     written: Vec<Vec<Record>>,
+    /// While set, the wall clock says 0, as it does before 1970.
+    pub is_before_1970: bool,
     /// While set, nothing becomes durable.
     pub disk_waits: bool,
     pub clients: Vec<Client>,
@@ -81,6 +83,7 @@ impl World {
             inboxes: (0..shards).map(|_| VecDeque::new()).collect(),
             durable: vec![Vec::new(); shards],
             written: vec![Vec::new(); shards],
+            is_before_1970: false,
             disk_waits: false,
             clients: Vec::new(),
             offer: None,
@@ -123,7 +126,8 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        Now { unix_ms: START_MS + self.now_ms, monotonic_us: self.now_ms * 1_000 }
+        let unix_ms = if self.is_before_1970 { 0 } else { START_MS + self.now_ms };
+        Now { unix_ms, monotonic_us: self.now_ms * 1_000 }
     }
 
     pub fn pass_ms(&mut self, ms: u64) {
@@ -270,8 +274,9 @@ impl World {
                 Done::Conversation { request, found: Ok(found) }
             }
             Job::LoadOpen { request, site, visitor } => {
-                let found = self.sql_open_of(&site, &visitor).map(Box::new);
-                Done::Open { request, found: Ok(found) }
+                let open = self.sql_open_of(&site, &visitor).map(Box::new);
+                let last_id = self.sql_ids_of(&site, &visitor).pop_last();
+                Done::Open { request, found: Ok(KnownOfVisitor { open, last_id }) }
             }
             Job::LoadEvents { request, conversation, after, limit, .. } => {
                 let events = self.events(&conversation).into_iter().filter(|event| event.seq > after);
@@ -344,15 +349,18 @@ impl World {
         })
     }
 
-    fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
+    fn sql_ids_of(&self, site: &str, visitor: &str) -> BTreeSet<String> {
         let mine = |record: &Record| match record {
             Record::Conversation(record) if record.site == site && record.visitor == visitor => {
                 Some(record.conversation.clone())
             }
             _ => None,
         };
-        let ids: std::collections::BTreeSet<String> =
-            self.durable.iter().flatten().filter_map(mine).collect();
+        self.durable.iter().flatten().filter_map(mine).collect()
+    }
+
+    fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
+        let ids = self.sql_ids_of(site, visitor);
         ids.iter()
             .rev()
             .filter_map(|id| self.sql_conversation(id))
