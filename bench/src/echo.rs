@@ -37,6 +37,8 @@ pub struct Settings {
     pub shards: usize,
     /// How to talk to the kernel.
     pub backend: BackendChoice,
+    /// Whether `permessage-deflate` is granted to those who offer it.
+    pub deflate: bool,
 }
 
 /// Serves until the process ends. `ready` is called once, when every shard accepts, with the address and the
@@ -50,7 +52,7 @@ pub fn serve(settings: Settings, ready: impl FnOnce(SocketAddr, &str)) -> io::Re
     let mut listen = settings.listen;
     for (index, port) in fabric.ports.into_iter().enumerate() {
         let cpu = pinned.then(|| cpus[index]);
-        spawn(port, index, cpu, listen, sender.clone())?;
+        spawn(port, cpu, Settings { listen, ..settings }, index, sender.clone())?;
         // The first shard may have picked the port that the others share.
         match news.recv().expect("we hold a sender") {
             News::Listening(bound) => listen = bound,
@@ -81,13 +83,13 @@ const fn name(backend: Backend) -> &'static str {
 
 fn spawn(
     port: Port,
-    index: usize,
     cpu: Option<usize>,
-    listen: SocketAddr,
+    settings: Settings,
+    index: usize,
     news: Sender<News>,
 ) -> io::Result<()> {
     let run = move || {
-        let Err(error) = run_shard(port, cpu, listen, &news);
+        let Err(error) = run_shard(port, cpu, settings, &news);
         news.send(News::Failed(error)).expect("the main thread listens as long as the process lives");
     };
     thread::Builder::new().name(format!("echo-{index}")).spawn(run)?;
@@ -97,13 +99,13 @@ fn spawn(
 fn run_shard(
     port: Port,
     cpu: Option<usize>,
-    listen: SocketAddr,
+    settings: Settings,
     news: &Sender<News>,
 ) -> io::Result<Infallible> {
     let mut reactor = port.open(cpu)?;
-    let bound = reactor.listen(listen)?;
+    let bound = reactor.listen(settings.listen)?;
     news.send(News::Listening(bound)).expect("the main thread waits for this");
-    let mut shard = Shard::default();
+    let mut shard = Shard::new(settings.deflate);
     loop {
         shard.turn(reactor.as_mut())?;
     }

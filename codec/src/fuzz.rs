@@ -8,7 +8,9 @@ use std::ops::ControlFlow;
 use crate::http::{BodyDecoder, HttpError, Limits, decode_request_head};
 use crate::json::{decode_client, decode_server, encode_client, encode_server};
 use crate::protocol::Decoded;
-use crate::websocket::{Decoder, Side, WebSocketError};
+use crate::websocket::{
+    COMPRESSED_BYTES_MIN, Compressor, Decoder, Decompressor, Deflate, Incoming, Opcode, Side, WebSocketError,
+};
 
 const LIMITS: Limits = Limits { head_bytes_max: 1024, headers_max: 16, body_bytes_max: 1024 };
 const MESSAGE_BYTES_MAX: usize = 4096;
@@ -49,20 +51,47 @@ pub fn websocket(data: &[u8]) {
     let [side, cut, raw @ ..] = data else {
         return;
     };
-    let side = if side % 2 == 0 { Side::Server } else { Side::Client };
-    let (start, end) = raw.split_at(raw.len() * usize::from(*cut) / 256);
-    let whole = hear(side, &[raw]);
-    assert_eq!(whole, hear(side, &[start, end]));
-    assert_eq!(whole, hear(side, &raw.chunks(1).collect::<Vec<_>>()));
+    hear_at_every_cut(Decoder::new, *side, *cut, raw);
 }
 
-fn hear(side: Side, pieces: &[&[u8]]) -> (Vec<String>, Option<WebSocketError>) {
-    const HELD_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 125 + 14;
-    let mut decoder = Decoder::new(side, MESSAGE_BYTES_MAX);
+/// The same of a stream whose messages may be compressed; and any bytes, made a message, compressed and heard, are
+/// what they were. The first byte says which side we are, the second where to cut.
+pub fn deflate(data: &[u8]) {
+    let [side, cut, raw @ ..] = data else {
+        return;
+    };
+    hear_at_every_cut(Decoder::with_deflate, *side, *cut, raw);
+    let mut frame = Vec::new();
+    let message = raw.repeat(COMPRESSED_BYTES_MIN / raw.len().max(1) + 1);
+    Compressor::default().encode_frame(Deflate::LARGEST_WINDOW, Opcode::Binary, &message, &mut frame);
+    let mut decoder = Decoder::with_deflate(Side::Client, message.len());
+    let heard = decoder.receive(&mut frame, &mut |incoming| {
+        assert_eq!(incoming, Incoming::Binary(&message));
+        ControlFlow::Continue(())
+    });
+    heard.expect("what we write, we understand");
+}
+
+fn hear_at_every_cut(decoder: fn(Side, usize) -> Decoder, side: u8, cut: u8, raw: &[u8]) {
+    let side = if side.is_multiple_of(2) { Side::Server } else { Side::Client };
+    let decoder = || decoder(side, MESSAGE_BYTES_MAX);
+    let (start, end) = raw.split_at(raw.len() * usize::from(cut) / 256);
+    let whole = hear(decoder(), &[raw]);
+    assert_eq!(whole, hear(decoder(), &[start, end]));
+    assert_eq!(whole, hear(decoder(), &raw.chunks(1).collect::<Vec<_>>()));
+}
+
+fn hear(mut decoder: Decoder, pieces: &[&[u8]]) -> (Vec<String>, Option<WebSocketError>) {
+    // Compressed, a message may be a sixth longer.
+    const HELD_BYTES_MAX: usize = MESSAGE_BYTES_MAX + MESSAGE_BYTES_MAX / 6 + 125 + 14;
+    let mut decompressor = Decompressor::default();
     let mut heard = Vec::new();
     for piece in pieces {
         let mut raw = piece.to_vec();
-        let result = decoder.receive(&mut raw, &mut |incoming| {
+        let result = decoder.receive_with(&mut raw, &mut decompressor, &mut |incoming| {
+            if let Incoming::Binary(message) = incoming {
+                assert!(message.len() <= MESSAGE_BYTES_MAX);
+            }
             heard.push(format!("{incoming:?}"));
             ControlFlow::Continue(())
         });

@@ -1,22 +1,26 @@
 //! WebSocket (RFC 6455), both sides: frames, messages, close codes and the handshake.
 //!
-//! No extension is spoken, `permessage-deflate` included. What the messages say is not known here; that is
-//! [`crate::json`]. Wire and close codes: `docs/protocol/websocket.md`.
+//! The one extension spoken is `permessage-deflate` (RFC 7692), where both sides agree on it. What the messages
+//! say is not known here; that is [`crate::json`]. Wire and close codes: `docs/protocol/websocket.md`.
 
 mod base64;
 mod decoder;
+mod deflate;
 mod encode;
 mod error;
+mod extensions;
 mod handshake;
 mod header;
 mod partial;
 
 pub use decoder::Decoder;
+pub use deflate::{COMPRESSED_BYTES_MIN, Compressor, Decompressor};
 pub use encode::{encode_close, encode_frame, encode_masked_frame};
 pub use error::WebSocketError;
+pub use extensions::Deflate;
 pub use handshake::{
-    HandshakeError, RESPONSE_HEAD_BYTES_MAX, accept_upgrade, read_upgrade_response, request_upgrade,
-    wants_upgrade,
+    HandshakeError, RESPONSE_HEAD_BYTES_MAX, accept_upgrade, accept_upgrade_with_deflate,
+    read_upgrade_response, request_upgrade, wants_upgrade,
 };
 
 /// Largest payload of a control frame in bytes (RFC 6455 section 5.5).

@@ -63,6 +63,8 @@ pub struct Config {
     pub agent_capacity: u16,
     /// The longest silence clients are asked to keep.
     pub heartbeat_ms: u32,
+    /// Whether WebSocket messages are compressed for clients that offer it.
+    pub websocket_deflate: bool,
     /// Where browsers reach this server, without a slash at the end; `None`: as `listen` says.
     pub public_url: Option<String>,
     /// How long a stop waits for clients.
@@ -152,6 +154,8 @@ fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
             .unwrap_or_default(),
         heartbeat_ms: take(layers, &settings::HEARTBEAT_MS, in_range(HEARTBEAT_MS), &mut errors)
             .unwrap_or_default(),
+        websocket_deflate: take(layers, &settings::WEBSOCKET_DEFLATE, on_or_off, &mut errors)
+            .unwrap_or_default(),
         public_url: take(layers, &settings::PUBLIC_URL, public_url, &mut errors),
         drain_ms: take(layers, &settings::DRAIN_MS, in_range(DRAIN_MS), &mut errors).unwrap_or_default(),
         peers: peers::resolve(layers, &mut errors),
@@ -210,6 +214,14 @@ fn log_format(text: &str) -> Option<LogFormat> {
     match text {
         "text" => Some(LogFormat::Text),
         "json" => Some(LogFormat::Json),
+        _ => None,
+    }
+}
+
+fn on_or_off(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
         _ => None,
     }
 }

@@ -6,7 +6,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
-use store::{record::EventRecord, sql::StoredConversation};
+use store::{
+    record::EventRecord,
+    sql::{Reader, SqlError, StoredConversation},
+};
+
+use crate::placement;
 
 /// Work a shard leaves to the pool.
 #[derive(Debug)]
@@ -46,7 +51,7 @@ pub enum Job {
         /// Its id.
         conversation: Arc<str>,
     },
-    /// The conversation of a visitor that is not over, if there is one.
+    /// The conversation of a visitor that is not over, if there is one, and the last id that the visitor had.
     LoadOpen {
         /// Names the question; the answer has it, too.
         request: u64,
@@ -68,6 +73,25 @@ pub enum Job {
         /// No more once their contents have so many bytes.
         bytes_max: usize,
     },
+}
+
+/// A visitor's conversations, as far as one who says hello needs them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KnownOfVisitor {
+    /// The one that is not over.
+    pub open: Option<Box<StoredConversation>>,
+    /// The last by id, of those whose ids have [`crate::placement::ID_CHARACTERS`].
+    pub last_id: Option<String>,
+}
+
+impl KnownOfVisitor {
+    /// Asks SQL.
+    pub fn read(reader: &Reader, site: &str, visitor: &str) -> Result<Self, SqlError> {
+        Ok(Self {
+            open: reader.open_conversation_of(site, visitor)?.map(Box::new),
+            last_id: reader.last_id_of(site, visitor, placement::ID_CHARACTERS)?,
+        })
+    }
 }
 
 /// What the pool tells a shard.
@@ -106,8 +130,8 @@ pub enum Done {
     Open {
         /// As asked.
         request: u64,
-        /// The conversation, or nothing: there is none.
-        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
+        /// What is known of the visitor.
+        found: Result<KnownOfVisitor, StoreUnavailable>,
     },
     /// The answer to [`Job::LoadEvents`]: in order and without a gap.
     Events {

@@ -8,6 +8,12 @@ use std::fmt::Write;
 
 /// Characters of the visitor's hash in a conversation id: 64 bits, five a character.
 const HASH_CHARACTERS: usize = 13;
+/// Characters of the number behind it: 45 bits.
+const NUMBER_CHARACTERS: usize = 9;
+/// Characters of an id that we give.
+pub const ID_CHARACTERS: usize = HASH_CHARACTERS + 1 + NUMBER_CHARACTERS;
+/// A name that a client brings back is below this, the year 2527: so there is always a next one.
+pub const BEGUN_MS_MAX: u64 = 1 << 44;
 /// Crockford's base 32: no letter that could be read as a digit.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -65,13 +71,19 @@ pub fn hash_of_conversation(id: &str) -> Option<u64> {
     decode(hash)
 }
 
+/// When the conversation began, of an id as [`conversation_id`] makes it; else `None`.
+pub fn begun_ms(id: &str) -> Option<u64> {
+    hash_of_conversation(id).filter(|_| id.len() == ID_CHARACTERS)?;
+    decode(&id[HASH_CHARACTERS + 1..])
+}
+
 /// The id of a visitor's conversation begun at `begun_ms`; no two of one visitor may begin in the same
 /// millisecond.
 pub fn conversation_id(visitor_hash: u64, begun_ms: u64) -> String {
-    let mut id = String::with_capacity(HASH_CHARACTERS + 10);
+    let mut id = String::with_capacity(ID_CHARACTERS);
     encode(visitor_hash, HASH_CHARACTERS, &mut id);
     id.write_char('-').expect("a string takes all");
-    encode(begun_ms, 9, &mut id);
+    encode(begun_ms, NUMBER_CHARACTERS, &mut id);
     id
 }
 
@@ -99,6 +111,9 @@ mod tests {
             let id = conversation_id(hash, 1_795_000_000_123);
             assert_eq!(hash_of_conversation(&id), Some(hash), "{id}");
             assert_eq!(shard_of_conversation(&id, 4), Some(shard_of_visitor("default", visitor, 4)));
+            assert_eq!((id.len(), begun_ms(&id)), (ID_CHARACTERS, Some(1_795_000_000_123)));
+            assert_eq!(begun_ms(&conversation_id(hash, BEGUN_MS_MAX)), Some(BEGUN_MS_MAX));
+            assert_eq!(begun_ms(&id[..id.len() - 1]), None);
         }
     }
 

@@ -165,6 +165,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         shards,
         desk: DeskSettings { lease_ms: config.agent_lease_ms.into(), capacity: config.agent_capacity },
         heartbeat_ms: config.heartbeat_ms,
+        websocket_deflate: config.websocket_deflate,
         run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,
         identity: secrets.identity(),
         gate: Gate::new(config.peers.gate(u64::from(capacity.connections_per_shard) * shards as u64)),

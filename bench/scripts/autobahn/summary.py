@@ -19,6 +19,8 @@ SECTIONS = {
     7: "Close handshake",
     9: "Limits and performance",
     10: "Fragmented sending",
+    12: "Compression",
+    13: "Compression parameters",
 }
 
 

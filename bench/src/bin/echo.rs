@@ -21,6 +21,9 @@ struct Arguments {
     /// How to talk to the kernel.
     #[arg(long, default_value = "auto")]
     backend: BackendName,
+    /// Grants permessage-deflate to clients that offer it.
+    #[arg(long)]
+    deflate: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -43,8 +46,8 @@ impl BackendName {
 }
 
 fn main() -> ExitCode {
-    let Arguments { listen, shards, backend } = Arguments::parse();
-    let settings = Settings { listen, shards: usize::from(shards), backend: backend.choice() };
+    let Arguments { listen, shards, backend, deflate } = Arguments::parse();
+    let settings = Settings { listen, shards: usize::from(shards), backend: backend.choice(), deflate };
     let Err(error) = echo::serve(settings, |address, backend| {
         println!("listening on {address} (backend {backend})");
     });

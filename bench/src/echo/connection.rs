@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use codec::{
     Decoded,
-    http::{self, Limits, encode_response_head},
-    websocket::{self, Decoder, Incoming, Opcode, Side},
+    http::{self, Limits, RequestHead, encode_response_head},
+    websocket::{self, Compressor, Decoder, Decompressor, Deflate, HandshakeError, Incoming, Opcode, Side},
 };
 
 use super::MESSAGE_BYTES_MAX;
@@ -15,13 +15,28 @@ const HEAD: Limits = Limits { head_bytes_max: 16 * 1024, headers_max: 64, body_b
 /// Answered as subprotocol to whoever offers it.
 const SUBPROTOCOL: &str = "ringdesk.echo";
 
+/// What the clients of one thread share.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// Whether `permessage-deflate` is granted to those who offer it.
+    pub deflate: bool,
+    compressor: Compressor,
+    decompressor: Decompressor,
+}
+
+impl Shared {
+    pub fn new(deflate: bool) -> Self {
+        Self { deflate, ..Self::default() }
+    }
+}
+
 /// Where a client stands.
 #[derive(Debug)]
 pub(super) enum Connection {
     /// What there is of its upgrade request.
     Upgrading(Vec<u8>),
     /// Its frames are echoed.
-    Open(Decoder),
+    Open(Decoder, Option<Deflate>),
     /// Nothing it says counts any more.
     Closing,
 }
@@ -32,14 +47,14 @@ impl Connection {
     }
 
     /// Takes what arrived and appends the answer to `out`. After a break the connection is to be closed.
-    pub fn receive(&mut self, bytes: &mut [u8], out: &mut Vec<u8>) -> ControlFlow<()> {
+    pub fn receive(&mut self, bytes: &mut [u8], shared: &mut Shared, out: &mut Vec<u8>) -> ControlFlow<()> {
         let flow = match self {
             Self::Upgrading(held) => {
                 held.extend_from_slice(bytes);
                 let mut held = std::mem::take(held);
-                self.upgrade(&mut held, out)
+                self.upgrade(&mut held, shared, out)
             }
-            Self::Open(decoder) => echo(decoder, bytes, out),
+            Self::Open(decoder, deflate) => echo(decoder, *deflate, bytes, shared, out),
             Self::Closing => ControlFlow::Continue(()),
         };
         if flow.is_break() {
@@ -48,33 +63,57 @@ impl Connection {
         flow
     }
 
-    fn upgrade(&mut self, held: &mut Vec<u8>, out: &mut Vec<u8>) -> ControlFlow<()> {
-        let used = match http::decode_request_head(held, &HEAD) {
+    fn upgrade(&mut self, held: &mut Vec<u8>, shared: &mut Shared, out: &mut Vec<u8>) -> ControlFlow<()> {
+        let (used, deflate) = match http::decode_request_head(held, &HEAD) {
             Ok(Decoded::NeedMore) => {
                 *self = Self::Upgrading(std::mem::take(held));
                 return ControlFlow::Continue(());
             }
-            Ok(Decoded::Complete { value, used }) => {
-                if let Err(error) = websocket::accept_upgrade(&value, SUBPROTOCOL, out) {
-                    return refuse(error.status(), error.text(), out);
-                }
-                used
-            }
+            Ok(Decoded::Complete { value, used }) => match accept(&value, shared.deflate, out) {
+                Ok(deflate) => (used, deflate),
+                Err(error) => return refuse(error.status(), error.text(), out),
+            },
             Err(error) => return refuse(error.status(), error.text(), out),
         };
-        let mut decoder = Decoder::new(Side::Server, MESSAGE_BYTES_MAX);
-        let flow = echo(&mut decoder, &mut held[used..], out);
-        *self = Self::Open(decoder);
+        let decoder = match deflate {
+            Some(_) => Decoder::with_deflate,
+            None => Decoder::new,
+        };
+        let mut decoder = decoder(Side::Server, MESSAGE_BYTES_MAX);
+        let flow = echo(&mut decoder, deflate, &mut held[used..], shared, out);
+        *self = Self::Open(decoder, deflate);
         flow
     }
 }
 
-fn echo(decoder: &mut Decoder, bytes: &mut [u8], out: &mut Vec<u8>) -> ControlFlow<()> {
+fn accept(
+    head: &RequestHead<'_>,
+    deflate: bool,
+    out: &mut Vec<u8>,
+) -> Result<Option<Deflate>, HandshakeError> {
+    match deflate {
+        true => websocket::accept_upgrade_with_deflate(head, SUBPROTOCOL, out),
+        false => websocket::accept_upgrade(head, SUBPROTOCOL, out).map(|()| None),
+    }
+}
+
+fn echo(
+    decoder: &mut Decoder,
+    deflate: Option<Deflate>,
+    bytes: &mut [u8],
+    shared: &mut Shared,
+    out: &mut Vec<u8>,
+) -> ControlFlow<()> {
     let mut left = ControlFlow::Continue(());
-    let received = decoder.receive(bytes, &mut |message| {
+    let Shared { compressor, decompressor, .. } = shared;
+    let mut say = |opcode: Opcode, payload: &[u8], out: &mut Vec<u8>| match deflate {
+        Some(deflate) => compressor.encode_frame(deflate, opcode, payload, out),
+        None => websocket::encode_frame(opcode, payload, out),
+    };
+    let received = decoder.receive_with(bytes, decompressor, &mut |message| {
         match message {
-            Incoming::Text(text) => websocket::encode_frame(Opcode::Text, text.as_bytes(), out),
-            Incoming::Binary(bytes) => websocket::encode_frame(Opcode::Binary, bytes, out),
+            Incoming::Text(text) => say(Opcode::Text, text.as_bytes(), out),
+            Incoming::Binary(bytes) => say(Opcode::Binary, bytes, out),
             Incoming::Ping(bytes) => websocket::encode_frame(Opcode::Pong, bytes, out),
             Incoming::Pong(_) => {}
             Incoming::Close(code, reason) => {
@@ -116,10 +155,14 @@ mod tests {
 
     /// Gives `input` in pieces of `step` bytes. What came back, and whether the connection is to be closed.
     fn answer(input: &[u8], step: usize) -> (Vec<u8>, bool) {
+        answer_with(&mut Shared::new(false), input, step)
+    }
+
+    fn answer_with(shared: &mut Shared, input: &[u8], step: usize) -> (Vec<u8>, bool) {
         let mut connection = Connection::new();
         let (mut out, mut closed) = (Vec::new(), false);
         for piece in input.chunks(step) {
-            closed |= connection.receive(&mut piece.to_vec(), &mut out).is_break();
+            closed |= connection.receive(&mut piece.to_vec(), shared, &mut out).is_break();
         }
         (out, closed)
     }
@@ -161,6 +204,29 @@ mod tests {
         let at = out.windows(2).position(|two| two == 1007u16.to_be_bytes()).expect("code 1007");
         assert_eq!(out[at - 2], 0x88);
         assert!(closed);
+    }
+
+    #[test]
+    fn what_comes_compressed_goes_back_compressed_if_both_sides_want_it() {
+        let text = "over and over ".repeat(100);
+        let offer = String::from_utf8_lossy(UPGRADE)
+            .replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n");
+        let mut input = offer.into_bytes();
+        Compressor::default().encode_masked_frame(Opcode::Text, text.as_bytes(), [1, 2, 3, 4], &mut input);
+        let (out, closed) = answer_with(&mut Shared::new(true), &input, 100);
+        let head = out.windows(4).position(|four| four == b"\r\n\r\n").expect("a response") + 4;
+        let mut frame = out[head..].to_vec();
+        assert!(!closed && frame.len() < 100, "{} bytes came back", frame.len());
+        let mut heard = Vec::new();
+        let mut decoder = Decoder::with_deflate(Side::Client, text.len());
+        let received = decoder.receive(&mut frame, &mut |message| {
+            heard.push(format!("{message:?}"));
+            ControlFlow::Continue(())
+        });
+        received.expect("right frames");
+        assert_eq!(heard, [format!("{:?}", Incoming::Text(&text))]);
+        // Not granted, a compressed frame is a fault.
+        assert!(answer(&input, 100).1);
     }
 
     #[test]

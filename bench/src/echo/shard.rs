@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use codec::websocket::{self, Side};
 use net::{CloseReason, ConnectionId, Event, Reactor, SendError};
 
-use super::connection::Connection;
+use super::connection::{Connection, Shared};
 
 /// How long a turn may sleep: nothing here waits for the time, so it hardly matters.
 const WAIT: Duration = Duration::from_secs(60);
@@ -15,10 +15,11 @@ const ANSWERS_BYTES_KEPT: usize = 1024 * 1024;
 const TRY_AGAIN_LATER: u16 = 1013;
 
 /// What one thread serves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shard {
     /// By slot; the name tells whether the slot still is whose we think.
     connections: Vec<Option<(ConnectionId, Connection)>>,
+    shared: Shared,
     /// The bytes of all answers of the turn, one after the other.
     answers: Vec<u8>,
     /// Whose they are.
@@ -35,6 +36,16 @@ struct Reply {
 }
 
 impl Shard {
+    /// Without clients.
+    pub fn new(deflate: bool) -> Self {
+        Self {
+            connections: Vec::new(),
+            shared: Shared::new(deflate),
+            answers: Vec::new(),
+            replies: Vec::new(),
+        }
+    }
+
     /// One turn: everything that arrived is answered, and the answers leave with the next one.
     pub fn turn(&mut self, reactor: &mut dyn Reactor) -> io::Result<()> {
         reactor.turn(WAIT, &mut || false, &mut |_, event| self.handle(event))?;
@@ -78,7 +89,7 @@ impl Shard {
         let place = self.connections.get_mut(id.slot as usize).and_then(Option::as_mut);
         let Some((_, connection)) = place.filter(|(owner, _)| *owner == id) else { return };
         let before = self.answers.len();
-        let last = connection.receive(bytes, &mut self.answers).is_break();
+        let last = connection.receive(bytes, &mut self.shared, &mut self.answers).is_break();
         if last || self.answers.len() > before {
             self.replies.push(Reply { connection: id, end: self.answers.len(), last });
         }

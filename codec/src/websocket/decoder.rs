@@ -1,13 +1,14 @@
 //! Bytes of one connection to messages.
 //!
 //! A frame that lies whole in the receive buffer is unmasked there and handed out as a slice: nothing is
-//! copied and nothing allocated. Only what is incomplete is held.
+//! copied and nothing allocated. Only what is incomplete is held; of a compressed message, its bytes as they came.
 
 use std::ops::ControlFlow;
 
+use super::deflate::compressed_bytes_max;
 use super::header::{self, Expected, Frame, HEADER_BYTES_MAX};
 use super::partial::{Message, Partial, Text};
-use super::{Incoming, NO_CODE, Opcode, Side, WebSocketError};
+use super::{Decompressor, Incoming, NO_CODE, Opcode, Side, WebSocketError};
 
 /// Bytes of one connection to messages. Holds bytes only while a frame or a message is incomplete.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Decoder {
     message_bytes_max: u32,
     fragments_max: u32,
     side: Side,
+    /// Whether messages may be compressed.
+    deflate: bool,
     /// Nothing counts behind a close frame or a fault.
     ended: bool,
     /// The beginning of a header.
@@ -36,12 +39,28 @@ impl Decoder {
         let message_bytes_max = u32::try_from(message_bytes_max).unwrap_or(u32::MAX);
         let header = [0; HEADER_BYTES_MAX];
         let fragments_max = u32::MAX;
-        Self { partial: None, message_bytes_max, fragments_max, side, ended: false, header, header_bytes: 0 }
+        let deflate = false;
+        Self {
+            partial: None,
+            message_bytes_max,
+            fragments_max,
+            side,
+            deflate,
+            ended: false,
+            header,
+            header_bytes: 0,
+        }
     }
 
     /// Bounds the fragments of one message, too: empty ones are within any number of bytes, and never end.
     pub fn with_fragments_max(self, fragments_max: u32) -> Self {
         Self { fragments_max, ..self }
+    }
+
+    /// The same for a connection that agreed on `permessage-deflate`: `message_bytes_max` bounds a message before
+    /// it is compressed. On the wire a compressed one may be longer by a sixth, the worst that zlib makes of it.
+    pub fn with_deflate(side: Side, message_bytes_max: usize) -> Self {
+        Self { deflate: true, ..Self::new(side, message_bytes_max) }
     }
 
     /// Takes what arrived, unmasking in place, and reports each whole message and control frame. Returns
@@ -55,9 +74,19 @@ impl Decoder {
         raw: &mut [u8],
         on_message: &mut OnMessage<'_>,
     ) -> Result<usize, WebSocketError> {
+        self.receive_with(raw, &mut Decompressor::default(), on_message)
+    }
+
+    /// The same with what compressed messages need, so that it is not made anew for each.
+    pub fn receive_with(
+        &mut self,
+        raw: &mut [u8],
+        decompressor: &mut Decompressor,
+        on_message: &mut OnMessage<'_>,
+    ) -> Result<usize, WebSocketError> {
         let mut used = 0;
         while used < raw.len() && !self.ended {
-            match self.receive_frame(&mut raw[used..], on_message) {
+            match self.receive_frame(&mut raw[used..], decompressor, on_message) {
                 Ok((taken, flow)) => {
                     used += taken;
                     if flow.is_break() {
@@ -84,10 +113,11 @@ impl Decoder {
     fn receive_frame(
         &mut self,
         raw: &mut [u8],
+        decompressor: &mut Decompressor,
         on_message: &mut OnMessage<'_>,
     ) -> Result<(usize, ControlFlow<()>), WebSocketError> {
         if self.partial.as_ref().is_some_and(|partial| partial.frame.is_some()) {
-            return self.receive_payload(raw, on_message);
+            return self.receive_payload(raw, decompressor, on_message);
         }
         let Some((frame, header_bytes)) = self.receive_header(raw)? else {
             return Ok((raw.len(), ControlFlow::Continue(())));
@@ -99,11 +129,14 @@ impl Decoder {
             let payload = &mut payload[..frame.length];
             unmask(payload, &frame, 0);
             self.ended |= frame.opcode == Opcode::Close;
-            let flow = on_message(incoming(frame.opcode, payload)?);
+            let flow = match frame.compressed {
+                true => self.decompressed(frame.opcode, payload, decompressor, on_message)?,
+                false => on_message(incoming(frame.opcode, payload)?),
+            };
             return Ok((header_bytes + frame.length, flow));
         }
         self.begin(frame)?;
-        let (taken, flow) = self.receive_payload(payload, on_message)?;
+        let (taken, flow) = self.receive_payload(payload, decompressor, on_message)?;
         Ok((header_bytes + taken, flow))
     }
 
@@ -132,13 +165,20 @@ impl Decoder {
     }
 
     fn expected(&self) -> Expected {
-        let held = match self.partial.as_ref().map(|partial| &partial.message) {
-            None | Some(Message::None) => None,
-            Some(Message::Text(text)) => Some(text.len()),
-            Some(Message::Binary(bytes)) => Some(bytes.len()),
+        let bytes_max = self.message_bytes_max as usize;
+        let compressed_bytes_max = compressed_bytes_max(bytes_max);
+        let message = self.partial.as_ref().map(|partial| &partial.message);
+        let held = message.and_then(Message::len);
+        let message_bytes_left = match message {
+            Some(Message::Compressed { bytes, .. }) => compressed_bytes_max - bytes.len(),
+            _ => bytes_max - held.unwrap_or(0),
         };
-        let message_bytes_left = self.message_bytes_max as usize - held.unwrap_or(0);
-        Expected { side: self.side, in_message: held.is_some(), message_bytes_left }
+        Expected {
+            side: self.side,
+            in_message: held.is_some(),
+            message_bytes_left,
+            compressed_bytes_max: self.deflate.then_some(compressed_bytes_max),
+        }
     }
 
     /// Makes room for a frame that is not whole yet, or is a part of a message.
@@ -146,6 +186,7 @@ impl Decoder {
         let partial = self.partial.get_or_insert_default();
         partial.received = 0;
         match frame.opcode {
+            opcode if frame.compressed => partial.message = Message::Compressed { opcode, bytes: Vec::new() },
             Opcode::Text => partial.message = Message::Text(Text::default()),
             Opcode::Binary => partial.message = Message::Binary(Vec::new()),
             Opcode::Continuation | Opcode::Close | Opcode::Ping | Opcode::Pong => {}
@@ -164,6 +205,7 @@ impl Decoder {
     fn receive_payload(
         &mut self,
         raw: &mut [u8],
+        decompressor: &mut Decompressor,
         on_message: &mut OnMessage<'_>,
     ) -> Result<(usize, ControlFlow<()>), WebSocketError> {
         let partial = self.partial.as_mut().expect("a frame is under way");
@@ -179,7 +221,7 @@ impl Decoder {
         partial.frame = None;
         let flow = match control {
             true => self.finish_control(frame.opcode, on_message)?,
-            false if frame.last => self.finish_message(on_message)?,
+            false if frame.last => self.finish_message(decompressor, on_message)?,
             false => ControlFlow::Continue(()),
         };
         Ok((taken, flow))
@@ -199,13 +241,34 @@ impl Decoder {
         Ok(on_message(incoming(opcode, &payload)?))
     }
 
-    fn finish_message(&mut self, on_message: &mut OnMessage<'_>) -> Result<ControlFlow<()>, WebSocketError> {
+    fn finish_message(
+        &mut self,
+        decompressor: &mut Decompressor,
+        on_message: &mut OnMessage<'_>,
+    ) -> Result<ControlFlow<()>, WebSocketError> {
         let partial = self.partial.take().expect("a message was under way");
         Ok(match &partial.message {
             Message::None => unreachable!("a data frame's header begins its message"),
             Message::Text(text) => on_message(Incoming::Text(text.finish()?)),
             Message::Binary(bytes) => on_message(Incoming::Binary(bytes)),
+            Message::Compressed { opcode, bytes } => {
+                self.decompressed(*opcode, bytes, decompressor, on_message)?
+            }
         })
+    }
+
+    /// Reports a compressed message that has come whole.
+    fn decompressed(
+        &self,
+        opcode: Opcode,
+        payload: &[u8],
+        decompressor: &mut Decompressor,
+        on_message: &mut OnMessage<'_>,
+    ) -> Result<ControlFlow<()>, WebSocketError> {
+        let message = decompressor.decompress(payload, self.message_bytes_max as usize);
+        let flow = message.and_then(|message| Ok(on_message(incoming(opcode, message)?)));
+        decompressor.give_back();
+        flow
     }
 }
 

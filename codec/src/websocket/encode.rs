@@ -5,17 +5,36 @@ use super::{CONTROL_BYTES_MAX, NO_CODE, Opcode, REASON_BYTES_MAX, Side};
 
 const LAST: u8 = 0x80;
 const MASKED: u8 = 0x80;
+/// RSV1: the message is compressed (RFC 7692 section 6).
+pub(super) const COMPRESSED: u8 = 0x40;
+
+/// The payload of one frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Payload<'a> {
+    Plain(&'a [u8]),
+    Compressed(&'a [u8]),
+}
 
 /// Appends one unmasked, unfragmented frame: what a server sends. A control frame's payload has at most
 /// [`CONTROL_BYTES_MAX`] bytes.
 pub fn encode_frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
-    encode_header(opcode, payload.len(), 0, out);
-    out.extend_from_slice(payload);
+    encode_payload(opcode, Payload::Plain(payload), None, out);
 }
 
 /// Appends one masked frame: what a client sends. The mask is the caller's, because randomness is.
 pub fn encode_masked_frame(opcode: Opcode, payload: &[u8], mask: [u8; 4], out: &mut Vec<u8>) {
-    encode_header(opcode, payload.len(), MASKED, out);
+    encode_payload(opcode, Payload::Plain(payload), Some(mask), out);
+}
+
+pub(super) fn encode_payload(opcode: Opcode, payload: Payload<'_>, mask: Option<[u8; 4]>, out: &mut Vec<u8>) {
+    let (flags, payload) = match payload {
+        Payload::Plain(payload) => (LAST, payload),
+        Payload::Compressed(payload) => (LAST | COMPRESSED, payload),
+    };
+    debug_assert!(!opcode.is_control() || payload.len() <= CONTROL_BYTES_MAX, "a control frame is short");
+    out.push(flags | opcode as u8);
+    encode_length(payload.len(), if mask.is_some() { MASKED } else { 0 }, out);
+    let Some(mask) = mask else { return out.extend_from_slice(payload) };
     out.extend_from_slice(&mask);
     let start = out.len();
     out.extend_from_slice(payload);
@@ -41,9 +60,7 @@ pub fn encode_close(side: Side, code: u16, reason: &str, out: &mut Vec<u8>) {
     }
 }
 
-fn encode_header(opcode: Opcode, length: usize, masked: u8, out: &mut Vec<u8>) {
-    debug_assert!(!opcode.is_control() || length <= CONTROL_BYTES_MAX, "a control frame is short");
-    out.push(LAST | opcode as u8);
+fn encode_length(length: usize, masked: u8, out: &mut Vec<u8>) {
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short), _) if short < 126 => out.push(masked | short),
         (_, Ok(medium)) => {

@@ -3,7 +3,7 @@
 /// Why the peer's bytes are not WebSocket, or not within the limits. All are the peer's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebSocketError {
-    /// A reserved bit is set, though no extension was agreed.
+    /// A reserved bit is set, and no extension was agreed that gives it a meaning there.
     ReservedBit,
     /// An opcode that means nothing.
     ReservedOpcode,
@@ -29,6 +29,8 @@ pub enum WebSocketError {
     TooManyFragments,
     /// Text that is not UTF-8.
     TextNotUtf8,
+    /// A compressed message that is not whole DEFLATE data.
+    BadDeflate,
     /// A close frame of a single byte.
     CloseTooShort,
     /// A close code that may not be sent.
@@ -39,7 +41,7 @@ pub enum WebSocketError {
 
 impl WebSocketError {
     /// Every fault, for tests and documents.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::ReservedBit,
         Self::ReservedOpcode,
         Self::MaskMissing,
@@ -53,6 +55,7 @@ impl WebSocketError {
         Self::MessageTooLarge,
         Self::TooManyFragments,
         Self::TextNotUtf8,
+        Self::BadDeflate,
         Self::CloseTooShort,
         Self::BadCloseCode,
         Self::ReasonNotUtf8,
@@ -74,7 +77,7 @@ impl WebSocketError {
             | Self::LengthHighBit
             | Self::CloseTooShort
             | Self::BadCloseCode => 1002,
-            Self::TextNotUtf8 | Self::ReasonNotUtf8 => 1007,
+            Self::TextNotUtf8 | Self::BadDeflate | Self::ReasonNotUtf8 => 1007,
             Self::TooManyFragments => 1008,
             Self::MessageTooLarge => 1009,
         }
@@ -83,7 +86,7 @@ impl WebSocketError {
     /// What was wrong, in a sentence of at most 123 bytes: it fits a close frame.
     pub const fn text(self) -> &'static str {
         match self {
-            Self::ReservedBit => "A reserved bit is set, but no extension was agreed.",
+            Self::ReservedBit => "A reserved bit is set that no agreed extension gives a meaning.",
             Self::ReservedOpcode => "The frame's opcode is reserved.",
             Self::MaskMissing => "The frame is not masked; a client must mask every frame.",
             Self::MaskForbidden => "The frame is masked; a server must not mask.",
@@ -96,6 +99,7 @@ impl WebSocketError {
             Self::MessageTooLarge => "The message is larger than this server takes; send it in parts.",
             Self::TooManyFragments => "The message comes in more fragments than this server takes.",
             Self::TextNotUtf8 => "A text message is not UTF-8.",
+            Self::BadDeflate => "A compressed message is not whole DEFLATE data.",
             Self::CloseTooShort => "The close frame has half a code.",
             Self::BadCloseCode => "The close frame's code may not be sent.",
             Self::ReasonNotUtf8 => "The close frame's reason is not UTF-8.",

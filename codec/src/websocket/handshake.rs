@@ -1,8 +1,8 @@
-//! The opening handshake (RFC 6455 section 4), both sides. No extension is asked for or granted.
+//! The opening handshake (RFC 6455 section 4), both sides. As a client we ask for no extension.
 
 use sha1_smol::Sha1;
 
-use super::base64;
+use super::{Deflate, base64, extensions};
 use crate::Decoded;
 use crate::http::{BodyLength, RequestHead, Version, list_has};
 
@@ -32,6 +32,8 @@ pub enum HandshakeError {
     BadKey,
     /// An upgrade request with a body: where its frames begin would be open to argument.
     BodyForbidden,
+    /// A `Sec-WebSocket-Extensions` that is no list of extensions.
+    BadExtensions,
     /// A response that is not HTTP, or beyond its limit.
     BadResponse,
     /// A response with another status than 101.
@@ -44,7 +46,7 @@ pub enum HandshakeError {
 
 impl HandshakeError {
     /// Every fault, for tests and documents.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::MethodNotGet,
         Self::VersionNotHttp11,
         Self::UpgradeMissing,
@@ -52,6 +54,7 @@ impl HandshakeError {
         Self::UnsupportedVersion,
         Self::BadKey,
         Self::BodyForbidden,
+        Self::BadExtensions,
         Self::BadResponse,
         Self::NotSwitched,
         Self::BadAccept,
@@ -66,7 +69,8 @@ impl HandshakeError {
             | Self::UpgradeMissing
             | Self::ConnectionMissing
             | Self::BadKey
-            | Self::BodyForbidden => 400,
+            | Self::BodyForbidden
+            | Self::BadExtensions => 400,
             Self::MethodNotGet => 405,
             Self::UnsupportedVersion => 426,
             Self::BadResponse | Self::NotSwitched | Self::BadAccept | Self::NotAskedFor => 502,
@@ -83,6 +87,7 @@ impl HandshakeError {
             Self::UnsupportedVersion => "The only Sec-WebSocket-Version that this server knows is 13.",
             Self::BadKey => "Sec-WebSocket-Key is not exactly one value of 16 bytes in base64.",
             Self::BodyForbidden => "A WebSocket upgrade has no body.",
+            Self::BadExtensions => "Sec-WebSocket-Extensions is not a list of extensions.",
             Self::BadResponse => "The server's answer is not an HTTP/1.1 response of acceptable size.",
             Self::NotSwitched => "The server did not answer 101 Switching Protocols.",
             Self::BadAccept => "The server's Sec-WebSocket-Accept does not answer the key.",
@@ -97,13 +102,37 @@ pub fn wants_upgrade(head: &RequestHead<'_>) -> bool {
 }
 
 /// Checks an upgrade request and appends the `101` response to `out`. `protocol` is answered as
-/// subprotocol when the client offers it.
+/// subprotocol when the client offers it. No extension is granted.
 pub fn accept_upgrade(
     head: &RequestHead<'_>,
     protocol: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), HandshakeError> {
     let key = check_request(head)?;
+    encode_acceptance(head, key, protocol, None, out);
+    Ok(())
+}
+
+/// The same, but `permessage-deflate` is granted when the client offers it in a way that can be accepted: it is
+/// then what the connection has agreed on.
+pub fn accept_upgrade_with_deflate(
+    head: &RequestHead<'_>,
+    protocol: &str,
+    out: &mut Vec<u8>,
+) -> Result<Option<Deflate>, HandshakeError> {
+    let key = check_request(head)?;
+    let deflate = extensions::negotiate(head.values("sec-websocket-extensions"))?;
+    encode_acceptance(head, key, protocol, deflate, out);
+    Ok(deflate)
+}
+
+fn encode_acceptance(
+    head: &RequestHead<'_>,
+    key: &[u8],
+    protocol: &str,
+    deflate: Option<Deflate>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n");
     out.extend_from_slice(b"Connection: Upgrade\r\nSec-WebSocket-Accept: ");
     out.extend_from_slice(&accept_value(key));
@@ -114,8 +143,11 @@ pub fn accept_upgrade(
         out.extend_from_slice(b"\r\nSec-WebSocket-Protocol: ");
         out.extend_from_slice(protocol.as_bytes());
     }
+    if let Some(deflate) = deflate {
+        out.extend_from_slice(b"\r\nSec-WebSocket-Extensions: ");
+        deflate.encode_answer(out);
+    }
     out.extend_from_slice(b"\r\n\r\n");
-    Ok(())
 }
 
 /// RFC 6455 section 4.2.1. The key, as sent.

@@ -1,15 +1,20 @@
 //! Frame headers and masks (RFC 6455 sections 5.2 and 5.3).
 
+use super::encode::COMPRESSED;
 use super::{CONTROL_BYTES_MAX, Opcode, Side, WebSocketError};
 
 /// Longest header: two bytes, a 64-bit length, a mask.
 pub(super) const HEADER_BYTES_MAX: usize = 14;
+/// RSV1 to RSV3.
+const RESERVED: u8 = 0x70;
 
 /// A frame of which the header has been read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
     pub(super) opcode: Opcode,
     pub(super) last: bool,
+    /// Begins a compressed message.
+    pub(super) compressed: bool,
     /// Payload bytes, within the limit of its kind.
     pub(super) length: usize,
     pub(super) mask: Option<[u8; 4]>,
@@ -23,6 +28,8 @@ pub(super) struct Expected {
     pub(super) in_message: bool,
     /// How many bytes the message, new or under way, may still get.
     pub(super) message_bytes_left: usize,
+    /// The same for a new message that is compressed; `None` where none may be.
+    pub(super) compressed_bytes_max: Option<usize>,
 }
 
 /// Reads a header from the beginning of `raw`: the frame and the header's length, or `None` where more is
@@ -32,28 +39,38 @@ pub(super) fn parse(raw: &[u8], expected: &Expected) -> Result<Option<(Frame, us
         return Ok(None);
     };
     let (opcode, last, masked) = first_bytes(*first, *second, expected)?;
+    let compressed = first & COMPRESSED != 0;
     let Some((length, length_bytes)) = payload_length(second & 0x7F, rest)? else {
         return Ok(None);
     };
-    if !opcode.is_control() && length > expected.message_bytes_left as u64 {
+    let bytes_left = match expected.compressed_bytes_max {
+        Some(bytes_max) if compressed => bytes_max,
+        _ => expected.message_bytes_left,
+    };
+    if !opcode.is_control() && length > bytes_left as u64 {
         return Err(WebSocketError::MessageTooLarge);
     }
     let length = usize::try_from(length).map_err(|_| WebSocketError::MessageTooLarge)?;
     if !masked {
-        return Ok(Some((Frame { opcode, last, length, mask: None }, 2 + length_bytes)));
+        return Ok(Some((Frame { opcode, last, compressed, length, mask: None }, 2 + length_bytes)));
     }
     let Some(mask) = rest[length_bytes..].first_chunk::<4>() else {
         return Ok(None);
     };
-    Ok(Some((Frame { opcode, last, length, mask: Some(*mask) }, 2 + length_bytes + 4)))
+    Ok(Some((Frame { opcode, last, compressed, length, mask: Some(*mask) }, 2 + length_bytes + 4)))
 }
 
 fn first_bytes(first: u8, second: u8, expected: &Expected) -> Result<(Opcode, bool, bool), WebSocketError> {
     let (last, masked) = (first & 0x80 != 0, second & 0x80 != 0);
-    if first & 0x70 != 0 {
+    let allowed = if expected.compressed_bytes_max.is_some() { COMPRESSED } else { 0 };
+    if first & RESERVED & !allowed != 0 {
         return Err(WebSocketError::ReservedBit);
     }
     let opcode = opcode(first & 0x0F)?;
+    // Only a message's first frame says that it is compressed (RFC 7692 section 6.1).
+    if first & COMPRESSED != 0 && !matches!(opcode, Opcode::Text | Opcode::Binary) {
+        return Err(WebSocketError::ReservedBit);
+    }
     match (expected.side, masked) {
         (Side::Server, false) => return Err(WebSocketError::MaskMissing),
         (Side::Client, true) => return Err(WebSocketError::MaskForbidden),

@@ -1,7 +1,7 @@
 //! What a decoder holds while a frame or a message is incomplete: nothing else of a connection costs memory.
 
 use super::header::Frame;
-use super::{CONTROL_BYTES_MAX, WebSocketError};
+use super::{CONTROL_BYTES_MAX, Opcode, WebSocketError};
 
 /// Boxed by the decoder, and only while it is needed.
 #[derive(Debug, Default)]
@@ -25,16 +25,27 @@ pub(super) enum Message {
     None,
     Text(Text),
     Binary(Vec<u8>),
+    /// As it came: what it says is known when it is whole.
+    Compressed {
+        opcode: Opcode,
+        bytes: Vec<u8>,
+    },
+}
+
+impl Message {
+    /// Bytes of it so far; `None` without a message.
+    pub(super) fn len(&self) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Text(text) => Some(text.len()),
+            Self::Binary(bytes) | Self::Compressed { bytes, .. } => Some(bytes.len()),
+        }
+    }
 }
 
 impl Partial {
     pub(super) fn held_bytes(&self) -> usize {
-        let message = match &self.message {
-            Message::None => 0,
-            Message::Text(text) => text.len(),
-            Message::Binary(bytes) => bytes.len(),
-        };
-        message + self.control.len()
+        self.message.len().unwrap_or(0) + self.control.len()
     }
 
     /// Appends unmasked payload of the frame under way to where it belongs.
@@ -48,7 +59,7 @@ impl Partial {
         match &mut self.message {
             Message::None => unreachable!("a data frame's header begins its message"),
             Message::Text(text) => text.append(bytes),
-            Message::Binary(message) => {
+            Message::Binary(message) | Message::Compressed { bytes: message, .. } => {
                 message.extend_from_slice(bytes);
                 Ok(())
             }
@@ -66,7 +77,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.whole.len() + self.tail_bytes
     }
 

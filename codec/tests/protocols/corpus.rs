@@ -39,6 +39,11 @@ fn websocket_holds_over_its_corpus_and_mutations_of_it() {
 }
 
 #[test]
+fn deflate_holds_over_its_corpus_and_mutations_of_it() {
+    check("deflate", fuzz::deflate);
+}
+
+#[test]
 fn json_holds_over_its_corpus_and_mutations_of_it() {
     check("json", fuzz::json);
 }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod corpus;
+mod deflate;
 mod documents;
 mod http;
 mod json;

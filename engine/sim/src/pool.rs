@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    jobs::{Done, Job, StoreUnavailable},
+    jobs::{Done, Job, KnownOfVisitor, StoreUnavailable},
     pool::link::PoolEnd,
 };
 use store::sql::{Reader, SqlError};
@@ -63,8 +63,8 @@ impl SimPool {
                 Done::Conversation { request, found: found.map(|found| found.map(Box::new)) }
             }
             Job::LoadOpen { request, site, visitor } => {
-                let found = ask(is_failing, || self.reader.open_conversation_of(&site, &visitor));
-                Done::Open { request, found: found.map(|found| found.map(Box::new)) }
+                let found = ask(is_failing, || KnownOfVisitor::read(&self.reader, &site, &visitor));
+                Done::Open { request, found }
             }
             Job::LoadEvents { request, conversation, after, limit, bytes_max } => {
                 let events = || self.reader.events(&conversation, after, limit as usize, bytes_max);

@@ -105,6 +105,7 @@ impl Server {
             shards,
             desk: DeskSettings { lease_ms: LEASE_MS, capacity: CAPACITY },
             heartbeat_ms: HEARTBEAT_MS,
+            websocket_deflate: false,
             run: random.next(),
             identity: machine.identity.clone(),
             gate: Gate::new(GateLimits::none()),

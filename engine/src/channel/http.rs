@@ -6,7 +6,7 @@ use bytes::Bytes;
 use codec::{
     Decoded,
     http::{self, BodyDecoder, BodyLength, HttpError, RequestHead, Version},
-    websocket,
+    websocket::{self, Deflate, HandshakeError},
 };
 
 use crate::{
@@ -72,6 +72,8 @@ pub enum HttpStep {
     Upgraded {
         /// `101 Switching Protocols`.
         response: Vec<u8>,
+        /// What was agreed, if messages may be compressed.
+        deflate: Option<Deflate>,
         /// What came behind the request.
         rest: Vec<u8>,
         /// Who the person may be, as far as the web page says.
@@ -138,8 +140,9 @@ impl HttpConnection {
         self.held.extend_from_slice(bytes);
     }
 
-    /// Makes the next step of what is held. `unready` is why `/health/ready` says no, if it does.
-    pub fn next_step(&mut self, unready: Option<&'static str>, origins: &Origins) -> HttpStep {
+    /// Makes the next step of what is held. `unready` is why `/health/ready` says no, if it does; `deflate`,
+    /// whether an upgraded connection may compress.
+    pub fn next_step(&mut self, unready: Option<&'static str>, origins: &Origins, deflate: bool) -> HttpStep {
         if self.flooded {
             return refuse(
                 413,
@@ -150,7 +153,7 @@ impl HttpConnection {
             return HttpStep::NeedMore;
         }
         if self.incoming.is_none() {
-            match self.next_head(unready, origins) {
+            match self.next_head(unready, origins, deflate) {
                 Ok(Some(step)) => return step,
                 Ok(None) => {}
                 Err(error) => return refuse(error.status(), error.text()),
@@ -164,6 +167,7 @@ impl HttpConnection {
         &mut self,
         unready: Option<&'static str>,
         origins: &Origins,
+        deflate: bool,
     ) -> Result<Option<HttpStep>, HttpError> {
         let (head, used) = match http::decode_request_head(&self.held, &limits::HTTP)? {
             Decoded::NeedMore => return Ok(Some(HttpStep::NeedMore)),
@@ -179,8 +183,10 @@ impl HttpConnection {
                 return Ok(Some(refuse_origin()));
             }
             let mut response = Vec::new();
-            return Ok(Some(match websocket::accept_upgrade(&head, SUBPROTOCOL, &mut response) {
-                Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used), roles },
+            return Ok(Some(match upgrade(&head, deflate, &mut response) {
+                Ok(deflate) => {
+                    HttpStep::Upgraded { response, deflate, rest: self.held.split_off(used), roles }
+                }
                 Err(error) => refuse_upgrade(error.status(), error.text()),
             }));
         }
@@ -222,6 +228,17 @@ impl HttpConnection {
             // An idle connection keeps no buffer.
             self.held = Vec::new();
         }
+    }
+}
+
+fn upgrade(
+    head: &RequestHead<'_>,
+    deflate: bool,
+    out: &mut Vec<u8>,
+) -> Result<Option<Deflate>, HandshakeError> {
+    match deflate {
+        true => websocket::accept_upgrade_with_deflate(head, SUBPROTOCOL, out),
+        false => websocket::accept_upgrade(head, SUBPROTOCOL, out).map(|()| None),
     }
 }
 

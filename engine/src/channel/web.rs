@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use codec::{
     json,
     message::ServerMessage,
-    websocket::{self, Decoder, Opcode, Side},
+    websocket::{self, Decoder, Deflate, Opcode, Side},
 };
 
 use crate::{allowance::Allowance, limits, origin::Roles, shard::Session};
@@ -15,6 +15,8 @@ use crate::{allowance::Allowance, limits, origin::Roles, shard::Session};
 pub struct WebConnection {
     /// Bytes to messages.
     pub decoder: Decoder,
+    /// What was agreed, if messages may be compressed.
+    pub deflate: Option<Deflate>,
     /// Who is behind it.
     pub session: Session,
     /// What came while its hello waits for the pool.
@@ -31,10 +33,14 @@ pub struct WebConnection {
 
 impl WebConnection {
     /// One that has said nothing yet.
-    pub fn new(roles: Roles, fragments_max: u32, now_ms: u64) -> Self {
-        let decoder = Decoder::new(Side::Server, limits::WEB_MESSAGE_BYTES_MAX);
+    pub fn new(roles: Roles, deflate: Option<Deflate>, fragments_max: u32, now_ms: u64) -> Self {
+        let decoder = match deflate {
+            Some(_) => Decoder::with_deflate(Side::Server, limits::WEB_MESSAGE_BYTES_MAX),
+            None => Decoder::new(Side::Server, limits::WEB_MESSAGE_BYTES_MAX),
+        };
         Self {
             decoder: decoder.with_fragments_max(fragments_max),
+            deflate,
             session: Session::Unknown,
             held: Vec::new(),
             pages: Vec::new(),

@@ -109,6 +109,14 @@ pub static HEARTBEAT_MS: Setting = Setting {
     default: "30000",
     limit: "a whole number of milliseconds from 5000 to 300000",
 };
+/// `--websocket-deflate`.
+pub static WEBSOCKET_DEFLATE: Setting = Setting {
+    name: "websocket-deflate",
+    value_name: "on|off",
+    help: "Compression of long WebSocket messages (permessage-deflate): fewer bytes for more CPU",
+    default: "off",
+    limit: "on or off",
+};
 /// `--public-url`.
 pub static PUBLIC_URL: Setting = Setting {
     name: "public-url",
@@ -127,7 +135,7 @@ pub static DRAIN_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 24] = [
+pub static SETTINGS: [&Setting; 25] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -137,6 +145,7 @@ pub static SETTINGS: [&Setting; 24] = [
     &AGENT_LEASE_MS,
     &AGENT_CAPACITY,
     &HEARTBEAT_MS,
+    &WEBSOCKET_DEFLATE,
     &PUBLIC_URL,
     &DRAIN_MS,
     &peers::CONNECTIONS_MAX_SETTING,

@@ -37,6 +37,7 @@ fn nothing_said_gives_the_defaults() {
             agent_lease_ms: 10_000,
             agent_capacity: 8,
             heartbeat_ms: 30_000,
+            websocket_deflate: false,
             public_url: None,
             drain_ms: 10_000,
             peers: Peers {
@@ -76,6 +77,7 @@ fn good_values_are_taken() {
             ("backend", "epoll"),
             ("agent-lease-ms", "1000"),
             ("agent-capacity", "256"),
+            ("websocket-deflate", "on"),
             ("public-url", "https://desk.example.com/"),
         ],
         &[],
@@ -84,6 +86,7 @@ fn good_values_are_taken() {
     .expect("valid");
     assert_eq!(config.backend, BackendChoice::Exactly(Backend::Epoll));
     assert_eq!(config.public_url(), "https://desk.example.com");
+    assert!(config.websocket_deflate);
     assert_eq!((config.shards, config.agent_lease_ms, config.agent_capacity), (Some(256), 1_000, 256));
 }
 
@@ -121,6 +124,7 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         ("visitor-origins", "shop.example", "such as https://shop.example"),
         ("visitor-origins", "https://shop.example/", "such as https://shop.example"),
         ("agent-origins", "own,any", "such as https://intranet.example"),
+        ("websocket-deflate", "true", "on or off"),
         ("public-url", "desk.example.com", "http:// or https://"),
         ("public-url", "ftp://desk.example.com", "http:// or https://"),
         ("public-url", "https://desk.example.com/sub", "nothing behind it"),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{exchange::Exchanges, link::DoneQueue, records::Records};
-use crate::jobs::{Done, Job, StoreUnavailable};
+use crate::jobs::{Done, Job, KnownOfVisitor, StoreUnavailable};
 
 /// Longest that a shard waits for SQL before it is told that there is no answer.
 const LOAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -43,8 +43,8 @@ pub(super) async fn run(
             Job::LoadOpen { request, site, visitor } => {
                 let (records, done) = (records.clone(), dones[shard].clone());
                 tokio::spawn(async move {
-                    let question = records.read(move |reader| reader.open_conversation_of(&site, &visitor));
-                    let found = in_time(question).await.map(|found| found.map(Box::new));
+                    let question = records.read(move |reader| KnownOfVisitor::read(reader, &site, &visitor));
+                    let found = in_time(question).await;
                     done.push(Done::Open { request, found }).await;
                 });
             }

@@ -333,15 +333,16 @@ impl Shard {
         };
         loop {
             let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
-            match http.next_step(unready, &self.settings.origins) {
+            match http.next_step(unready, &self.settings.origins, self.settings.websocket_deflate) {
                 HttpStep::NeedMore => return,
                 HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
-                HttpStep::Upgraded { response, rest, roles } => {
+                HttpStep::Upgraded { response, deflate, rest, roles } => {
                     out.send(id, |bytes| bytes.extend_from_slice(&response));
                     let now_ms = self.now.monotonic_ms();
                     let connection = self.connections.find(id).expect("found above");
                     let fragments_max = self.settings.peers.fragments_max;
-                    connection.stage = Stage::Web(Box::new(WebConnection::new(roles, fragments_max, now_ms)));
+                    let web = WebConnection::new(roles, deflate, fragments_max, now_ms);
+                    connection.stage = Stage::Web(Box::new(web));
                     let mut rest = rest;
                     if !rest.is_empty() {
                         self.web_received(id, &mut rest, out);

@@ -9,16 +9,16 @@ use std::{
 };
 
 use codec::{
-    json,
-    message::{self, ServerMessage},
-    websocket::{self, Opcode},
+    message,
+    websocket::{Compressor, Deflate},
 };
 use dialog::State;
 use store::{
-    record::{ConversationRecord, EventKind, EventRecord, Phase, Role},
+    record::{ConversationRecord, Phase, Role},
     sql::{KNOWN_IDS_MAX, StoredConversation},
 };
 
+use super::event_frame::EventFrame;
 use crate::{
     desk::{Address, AgentName},
     placement,
@@ -27,6 +27,9 @@ use crate::{
 
 /// Events kept in memory after they are in SQL: what a short loss of the network misses.
 const RECENT_EVENTS_KEPT: usize = 8;
+
+/// Events of a conversation that are compressed at once: each costs some 15 µs.
+const COMPRESSED_EVENTS_MAX: usize = 8;
 
 /// Where a conversation is in [`Conversations`]. Reused after it is gone, but never while an effect of it is
 /// waiting.
@@ -39,6 +42,8 @@ pub struct Reader {
     pub address: Address,
     /// Visitors do not see notes.
     pub role: Role,
+    /// What its connection agreed on, if it takes compressed frames.
+    pub deflate: Option<Deflate>,
     /// The last event given.
     pub cursor: u64,
     /// What it is given next.
@@ -67,9 +72,13 @@ pub struct Recent {
     pub number: u64,
     /// Visitors do not see it.
     pub private: bool,
-    /// The whole WebSocket frame.
-    pub frame: Arc<[u8]>,
+    /// What the readers get.
+    pub frame: EventFrame,
 }
+
+/// There are some of it in every conversation.
+const RECENT_BYTES_MAX: usize = 40;
+const _: () = assert!(size_of::<Recent>() <= RECENT_BYTES_MAX);
 
 /// One conversation.
 #[derive(Debug)]
@@ -168,6 +177,22 @@ impl Conversation {
             State::Queued | State::Serving { .. } => self.seq == 0,
         };
         at_rest && self.readers.is_empty() && self.durable == self.seq
+    }
+
+    /// Compresses the newest durable events once, if a reader is about to get them that agreed on it. Older ones
+    /// go as they are: somebody comes back after long, and the turn is everybody's.
+    pub fn compress_newest(&mut self, compressor: &mut Compressor) {
+        let durable = self.durable;
+        let lacks = |reader: &&Reader| {
+            reader.deflate.is_some() && reader.feed == Feed::Live && reader.cursor < durable
+        };
+        let Some(cursor) = self.readers.iter().filter(lacks).map(|reader| reader.cursor).min() else {
+            return;
+        };
+        let newest = self.recent.iter_mut().rev().skip_while(|recent| recent.seq > durable);
+        for recent in newest.take(COMPRESSED_EVENTS_MAX).take_while(|recent| recent.seq > cursor) {
+            recent.frame.compress(compressor);
+        }
     }
 
     /// The first event in memory; one past the last if there is none.
@@ -308,49 +333,7 @@ impl Conversations {
             return Vec::new();
         };
         let durable = conversation.recent.iter().filter(|recent| recent.seq <= conversation.durable);
-        durable.map(|recent| (recent.seq, json_of_frame(&recent.frame).into())).collect()
-    }
-}
-
-/// The event as the frame that every reader gets.
-pub fn event_frame(event: &EventRecord) -> Arc<[u8]> {
-    let mut text = Vec::with_capacity(256 + event.content.len());
-    json::encode_server(&ServerMessage::Event(wire_event(event)), &mut text);
-    let mut frame = Vec::with_capacity(text.len() + 10);
-    websocket::encode_frame(Opcode::Text, &text, &mut frame);
-    frame.into()
-}
-
-/// The payload of a frame made by [`event_frame`]. An unmasked header has 2, 4 or 10 bytes (RFC 6455,
-/// section 5.2).
-fn json_of_frame(frame: &[u8]) -> &[u8] {
-    let header = match frame[1] {
-        127 => 10,
-        126 => 4,
-        _ => 2,
-    };
-    &frame[header..]
-}
-
-fn wire_event(event: &EventRecord) -> message::Event<'_> {
-    message::Event {
-        conversation: event.conversation.as_str().into(),
-        seq: event.seq,
-        at_ms: event.at_ms,
-        kind: match event.kind {
-            EventKind::Message => message::EventKind::Message,
-            EventKind::Assigned => message::EventKind::Assigned,
-            EventKind::Queue => message::EventKind::Queue,
-            EventKind::Transferred => message::EventKind::Transferred,
-            EventKind::Closed => message::EventKind::Closed,
-            EventKind::Rating => message::EventKind::Rating,
-            EventKind::Note => message::EventKind::Note,
-        },
-        id: event.client_id.as_str().into(),
-        role: wire_role(event.role),
-        from_id: event.from_id.as_str().into(),
-        from_name: event.from_name.as_str().into(),
-        content: event.content.as_str().into(),
+        durable.map(|recent| (recent.seq, recent.frame.json().into())).collect()
     }
 }
 

@@ -8,7 +8,8 @@ use store::record::{EventKind, EventRecord, Role};
 use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
     connections::{Connection, Stage},
-    conversations::{self, Feed, Index, Reader},
+    conversations::{Feed, Index, Reader},
+    event_frame,
     inbound::{Refused, Sender},
 };
 use crate::{
@@ -133,6 +134,7 @@ impl Shard {
     pub(super) fn catch_up(&mut self, index: Index, out: &mut Outputs) {
         let here = self.index;
         let conversation = self.conversations.at(index);
+        conversation.compress_newest(&mut self.compressor);
         let (id, vip) = (Arc::clone(&conversation.id), conversation.record.vip);
         let first = conversation.first_recent();
         let mut delivered = 0;
@@ -151,7 +153,7 @@ impl Shard {
             let until =
                 lacking().take_while(|recent| recent.seq <= conversation.durable).scan(0, |bytes, recent| {
                     let fits = *bytes < limits::PAGE_BYTES_MAX;
-                    *bytes += recent.frame.len();
+                    *bytes += recent.frame.plain().len();
                     fits.then_some(recent.seq)
                 });
             let until = until.last().expect("something durable is lacking, and the first of it always fits");
@@ -160,7 +162,7 @@ impl Shard {
                 .filter(|recent| {
                     !(recent.private && reader.role == Role::Visitor) || planted::is(Planted::LeakedNotes)
                 })
-                .map(|recent| Arc::clone(&recent.frame));
+                .map(|recent| recent.frame.for_reader(reader.deflate));
             if until < conversation.durable {
                 reader.feed = Feed::Paging;
                 pages.push((reader.address, frames.collect()));
@@ -199,7 +201,7 @@ impl Shard {
             return;
         }
         let vip = conversation.record.vip;
-        let frames: Vec<_> = events.iter().map(|event| (event, conversations::event_frame(event))).collect();
+        let frames: Vec<_> = events.iter().map(|event| (event, event_frame::encode(event))).collect();
         let mut pages = Vec::new();
         for reader in conversation.readers.iter_mut().filter(|reader| waits(reader)) {
             let visible = |event: &EventRecord| event.kind != EventKind::Note || reader.role != Role::Visitor;

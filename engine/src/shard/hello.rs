@@ -7,7 +7,7 @@ use std::{
 
 use codec::{
     message::{Hello, ServerMessage},
-    websocket::{Decoder, Side},
+    websocket::{Decoder, Deflate, Side},
 };
 use dialog::Event;
 use store::record::{ConversationRecord, Role};
@@ -35,6 +35,8 @@ use crate::{
 pub struct Arrival {
     /// In the state that the bytes so far left it.
     pub decoder: Decoder,
+    /// What was agreed, if messages may be compressed.
+    pub deflate: Option<Deflate>,
     /// What came behind the hello.
     pub bytes: Vec<u8>,
     /// The hello itself.
@@ -164,11 +166,11 @@ impl Shard {
         }
         let token = self.token();
         // The decoder follows when the bytes it is reading are through.
-        let decoder = Decoder::new(Side::Server, 0);
+        let (decoder, deflate) = (Decoder::new(Side::Server, 0), self.deflate_of(id));
         let connection = self.connections.find(id).expect("it just said hello");
         let pings = if let Stage::Web(web) = &connection.stage { web.pings } else { Allowance::default() };
         let permit = connection.permit.take();
-        let arrival = Arrival { decoder, bytes: Vec::new(), hello, permit, pings };
+        let arrival = Arrival { decoder, deflate, bytes: Vec::new(), hello, permit, pings };
         connection.stage = Stage::Leaving { to, token, arrival: Box::new(arrival) };
         out.list.push(Output::HandOver { connection: id, to, token });
     }
@@ -210,7 +212,7 @@ impl Shard {
         let now_ms = self.now.monotonic_ms();
         let Some(connection) = self.connections.find(id) else { return };
         let fragments_max = self.settings.peers.fragments_max;
-        let fresh = WebConnection::new(Roles::ANY, fragments_max, now_ms);
+        let fresh = WebConnection::new(Roles::ANY, arrival.deflate, fragments_max, now_ms);
         let web = WebConnection { decoder: arrival.decoder, pings: arrival.pings, ..fresh };
         connection.permit = arrival.permit;
         let before = std::mem::replace(&mut connection.stage, Stage::Web(Box::new(web)));
@@ -262,7 +264,10 @@ impl Shard {
             Some(index) if self.is_with(index, &hello.visitor) => self.seat_visitor(id, index, hello, out),
             Some(_) => self.attach_open(id, hello, out),
             // It was given in a welcome, and nothing was said in it before the server started anew.
-            None => self.attach_new(id, named.to_owned(), hello, out),
+            None if placement::begun_ms(named).is_some_and(|begun| begun < placement::BEGUN_MS_MAX) => {
+                self.attach_new(id, named.to_owned(), hello, out);
+            }
+            None => self.attach_open(id, hello, out),
         }
         self.read_on(id, out);
     }
@@ -271,43 +276,55 @@ impl Shard {
         let is_known = self.conversations.open_of(&hello.visitor.site, &hello.visitor.id).is_some();
         // Whoever got a name just now has no conversation anywhere.
         if is_known || hello.new_token.is_some() {
-            self.attach_here(id, hello, out);
+            self.attach_here(id, hello, None, out);
         } else {
             self.park_visitor(id, hello, out);
         }
     }
 
-    /// SQL has said whether the visitor has an open conversation, and it is in memory if so.
-    pub(super) fn attach_found(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+    /// SQL has said whether the visitor has an open conversation, and it is in memory if so; `last_id` is the last
+    /// that SQL has of the visitor.
+    pub(super) fn attach_found(
+        &mut self,
+        id: u64,
+        hello: VisitorHello,
+        last_id: Option<&str>,
+        out: &mut Outputs,
+    ) {
         if self.session_of(id).is_none() {
             return;
         }
         if self.failed {
             return self.dismiss(id, Farewell::STORAGE_FAILED, out);
         }
-        self.attach_here(id, hello, out);
+        self.attach_here(id, hello, last_id, out);
         self.read_on(id, out);
     }
 
     /// To the open conversation in memory, else to a new one.
-    fn attach_here(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+    fn attach_here(&mut self, id: u64, hello: VisitorHello, last_id: Option<&str>, out: &mut Outputs) {
         if let Some(index) = self.conversations.open_of(&hello.visitor.site, &hello.visitor.id) {
             // `after` counts another conversation's events.
             let named = hello.conversation.as_deref() == Some(&*self.conversations.at(index).id);
             let after = if named || hello.conversation.is_none() { hello.after } else { 0 };
             return self.seat_visitor(id, index, VisitorHello { after, ..hello }, out);
         }
-        let hash = placement::visitor_hash(&hello.visitor.site, &hello.visitor.id);
-        let mut begun_ms = self.now.unix_ms;
-        let mut named = placement::conversation_id(hash, begun_ms);
-        while self.conversations.find(&named).is_some() {
-            begun_ms += 1;
-            named = placement::conversation_id(hash, begun_ms);
-        }
+        let named = self.new_name(&hello.visitor, last_id);
         self.attach_new(id, named, VisitorHello { after: 0, ..hello }, out);
     }
 
+    /// A name that no conversation of the visitor has or had. The clock alone does not give one: it may be set back,
+    /// and before 1970 it stands still. What this run has used is no newer than `newest_begun_ms`; what former runs
+    /// have recorded is in SQL, since a start puts it there.
+    fn new_name(&self, visitor: &Visitor, last_id: Option<&str>) -> String {
+        let hash = placement::visitor_hash(&visitor.site, &visitor.id);
+        let last_ms = last_id.and_then(placement::begun_ms).unwrap_or(0).max(self.newest_begun_ms);
+        placement::conversation_id(hash, self.now.unix_ms.max(last_ms + 1))
+    }
+
     fn attach_new(&mut self, id: u64, named: String, hello: VisitorHello, out: &mut Outputs) {
+        let begun_ms = placement::begun_ms(&named).expect("named here, or checked");
+        self.newest_begun_ms = self.newest_begun_ms.max(begun_ms);
         let record = ConversationRecord {
             conversation: named,
             site: hello.visitor.site.clone(),
@@ -323,7 +340,7 @@ impl Shard {
 
     /// Welcomes the visitor and gives what it has missed.
     fn seat_visitor(&mut self, id: u64, index: Index, hello: VisitorHello, out: &mut Outputs) {
-        let address = self.address(id);
+        let (address, deflate) = (self.address(id), self.deflate_of(id));
         let conversation = self.conversations.at(index);
         let visitor = hello.visitor;
         let vip = visitor.class == Class::Vip;
@@ -337,7 +354,7 @@ impl Shard {
         }
         (conversation.state, _) = dialog::next_state(conversation.state, Event::VisitorArrived);
         let cursor = hello.after.min(conversation.durable);
-        let reader = Reader { address, role: Role::Visitor, cursor, feed: Feed::Live, until: None };
+        let reader = Reader { address, role: Role::Visitor, deflate, cursor, feed: Feed::Live, until: None };
         conversation.readers.push(reader);
         let welcome = ServerMessage::Welcome {
             conversation: Some((&*conversation.id).into()),
@@ -397,9 +414,10 @@ impl Shard {
         };
         out.send(id, |bytes| web::encode_message(&welcome, bytes));
         self.tell_shedding(id, out);
+        let deflate = self.deflate_of(id);
         for shard in 0..self.settings.shards {
             let (agent, resume) = (Arc::clone(&name), Arc::clone(&resume));
-            out.lane(shard, true, LaneItem::AgentArrived { agent, address, resume });
+            out.lane(shard, true, LaneItem::AgentArrived { agent, address, deflate, resume });
         }
         self.tell_desk(DeskInput::Arrived { agent: name, address }, out);
         self.read_on(id, out);
@@ -410,9 +428,11 @@ impl Shard {
         &mut self,
         agent: AgentName,
         address: Address,
+        deflate: Option<Deflate>,
         resume: &[(String, u64)],
         out: &mut Outputs,
     ) {
+        self.deflating.extend(deflate.map(|deflate| (address, deflate)));
         let known = |id: &str| resume.iter().find(|(named, _)| named == id).map(|(_, after)| *after);
         let served = self.conversations.served_by(&agent);
         for index in &served {
@@ -453,12 +473,15 @@ impl Shard {
     ) {
         let conversation = self.conversations.at(index);
         let cursor = after.min(conversation.durable);
+        let deflate = self.deflating.get(&address).copied();
+        let reader = Reader { address, role: Role::Agent, deflate, cursor, feed: Feed::Live, until };
         conversation.readers.retain(|reader| reader.address != address);
-        conversation.readers.push(Reader { address, role: Role::Agent, cursor, feed: Feed::Live, until });
+        conversation.readers.push(reader);
         self.catch_up(index, out);
     }
 
     pub(super) fn agent_departed(&mut self, agent: &AgentName, address: Address) {
+        self.deflating.remove(&address);
         if let Some(addresses) = self.agents.get_mut(agent) {
             addresses.retain(|known| *known != address);
             if addresses.is_empty() {

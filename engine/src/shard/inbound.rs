@@ -10,6 +10,7 @@ use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
     conversations::{self, Index, KnownId, Recent},
     delivery::Effect,
+    event_frame::{self, EventFrame},
     loading::Parked,
 };
 use crate::{
@@ -449,7 +450,7 @@ impl Shard {
             seq: event.seq,
             number,
             private: event.kind == EventKind::Note,
-            frame: conversations::event_frame(&event),
+            frame: EventFrame::new(event_frame::encode(&event)),
         });
         self.conversations.unprojected(number, index);
         out.list.push(Output::Record { number, record: Record::Event(event) });

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     desk::Address,
-    jobs::{Done, Job, StoreUnavailable},
+    jobs::{Done, Job, KnownOfVisitor, StoreUnavailable},
     limits,
 };
 
@@ -246,11 +246,11 @@ impl Shard {
     fn open_loaded(
         &mut self,
         key: &VisitorKey,
-        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
+        found: Result<KnownOfVisitor, StoreUnavailable>,
         out: &mut Outputs,
     ) {
         let parked = self.loading.visitors.remove(key).unwrap_or_default();
-        let Ok(found) = found else {
+        let Ok(KnownOfVisitor { open, last_id }) = found else {
             for (connection, _) in parked {
                 self.dismiss(connection, Farewell::UNAVAILABLE, out);
             }
@@ -260,10 +260,10 @@ impl Shard {
         let (site, visitor) = key;
         let taken_in = match self.conversations.open_of(site, visitor) {
             Some(_) => None,
-            None => self.take_in(found),
+            None => self.take_in(open),
         };
         for (connection, hello) in parked {
-            self.attach_found(connection, hello, out);
+            self.attach_found(connection, hello, last_id.as_deref(), out);
         }
         if let Some(index) = taken_in {
             self.conversations.drop_if_idle(index);

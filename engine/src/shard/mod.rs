@@ -11,6 +11,7 @@ mod connections;
 mod conversations;
 mod delivery;
 mod desk_link;
+mod event_frame;
 mod hello;
 pub mod inbound;
 mod loading;
@@ -28,6 +29,7 @@ use std::{
     sync::Arc,
 };
 
+use codec::websocket::{Compressor, Decompressor, Deflate};
 use store::{
     record::{Phase, Record},
     sql::StoredConversation,
@@ -264,6 +266,8 @@ pub enum LaneItem {
         agent: AgentName,
         /// Where.
         address: Address,
+        /// What the connection agreed on, if it takes compressed frames.
+        deflate: Option<Deflate>,
         /// The last event the client has, by conversation.
         resume: Arc<[(String, u64)]>,
     },
@@ -311,6 +315,8 @@ pub struct Settings {
     pub desk: DeskSettings,
     /// Longest silence that either side bears, in milliseconds.
     pub heartbeat_ms: u32,
+    /// Whether `permessage-deflate` is granted to clients that offer it.
+    pub websocket_deflate: bool,
     /// A number no other run of the server has: names of anonymous visitors are made of it.
     pub run: u64,
     /// Signs and checks tokens.
@@ -376,8 +382,14 @@ pub struct Shard {
     loading: loading::Loading,
     effects: Effects,
     agents: BTreeMap<AgentName, Vec<Address>>,
+    /// Those of their connections that take compressed frames.
+    deflating: BTreeMap<Address, Deflate>,
+    compressor: Compressor,
+    decompressor: Decompressor,
     desk: Option<Desk>,
     desk_outputs: Vec<DeskOutput>,
+    /// No conversation that was begun in this run, or brought back by a client, has a later time in its id.
+    newest_begun_ms: u64,
     /// Agents who just came and do not know yet who else is there.
     newcomers: Vec<Address>,
     journal_full: bool,
@@ -410,8 +422,12 @@ impl Shard {
             loading: loading::Loading::default(),
             effects: Effects::new(beginning.last_number),
             agents: BTreeMap::new(),
+            deflating: BTreeMap::new(),
+            compressor: Compressor::default(),
+            decompressor: Decompressor::default(),
             desk: has_desk.then(|| Desk::new(settings.desk)),
             desk_outputs: Vec::new(),
+            newest_begun_ms: 0,
             newcomers: Vec::new(),
             journal_full: false,
             overloaded: false,
@@ -539,8 +555,8 @@ impl Shard {
             LaneItem::PageTaken { conversation, address } => self.page_taken(&conversation, address, out),
             LaneItem::Dismiss { connection, farewell } => self.dismiss(connection, farewell, out),
             LaneItem::Arrival { token, arrival } => self.arrived(token, arrival, out),
-            LaneItem::AgentArrived { agent, address, resume } => {
-                self.agent_arrived(agent, address, &resume, out);
+            LaneItem::AgentArrived { agent, address, deflate, resume } => {
+                self.agent_arrived(agent, address, deflate, &resume, out);
             }
             LaneItem::AgentDeparted { agent, address } => self.agent_departed(&agent, address),
             LaneItem::Desk(input) => self.desk_input(input),

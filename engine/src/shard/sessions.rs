@@ -5,7 +5,7 @@ use std::{ops::ControlFlow, sync::Arc};
 use codec::{
     json::{self, MessageError},
     message::{ClientMessage, ServerMessage},
-    websocket::Incoming,
+    websocket::{Deflate, Incoming},
 };
 
 use super::{
@@ -113,7 +113,10 @@ impl Shard {
         }
         let idle = codec::websocket::Decoder::new(codec::websocket::Side::Server, 0);
         let mut decoder = std::mem::replace(&mut web.decoder, idle);
-        let result = decoder.receive(bytes, &mut |incoming| self.web_incoming(id, incoming, out));
+        let mut decompressor = std::mem::take(&mut self.decompressor);
+        let result = decoder
+            .receive_with(bytes, &mut decompressor, &mut |incoming| self.web_incoming(id, incoming, out));
+        self.decompressor = decompressor;
         match result {
             Err(error) => {
                 self.count_end(Ended::Malformed);
@@ -360,6 +363,13 @@ impl Shard {
     pub(super) fn session_of(&mut self, id: u64) -> Option<&mut Session> {
         match &mut self.connections.find(id)?.stage {
             Stage::Web(web) => Some(&mut web.session),
+            _ => None,
+        }
+    }
+
+    pub(super) fn deflate_of(&mut self, id: u64) -> Option<Deflate> {
+        match &self.connections.find(id)?.stage {
+            Stage::Web(web) => web.deflate,
             _ => None,
         }
     }

@@ -379,6 +379,8 @@ pub struct Client {
     pub welcome: Value,
     inbox: VecDeque<Value>,
     pub closed_with: Option<u16>,
+    /// Bytes that came since the upgrade.
+    pub heard_bytes: usize,
 }
 
 impl Client {
@@ -397,8 +399,40 @@ impl Client {
             stream.read_exact(&mut byte).expect("a whole head");
             head.push(byte[0]);
         }
-        let decoder = Decoder::new(Side::Client, 1 << 20);
-        Self { stream, decoder, welcome: Value::Null, inbox: VecDeque::new(), closed_with: None }
+        Self::upgraded(stream, Decoder::new(Side::Client, 1 << 20))
+    }
+
+    fn upgraded(stream: TcpStream, decoder: Decoder) -> Self {
+        let (welcome, inbox) = (Value::Null, VecDeque::new());
+        Self { stream, decoder, welcome, inbox, closed_with: None, heard_bytes: 0 }
+    }
+
+    /// Connects and offers compression; whether it was granted.
+    pub fn connect_offering_deflate(address: SocketAddr) -> (Self, bool) {
+        let mut stream = connect(address);
+        let mut request = Vec::new();
+        request_upgrade("desk", "/ws", [9; 16], Some("ringdesk.v1"), &mut request);
+        request.truncate(request.len() - 2);
+        request.extend_from_slice(
+            b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n",
+        );
+        stream.write_all(&request).expect("it takes the request");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).expect("a whole head");
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).expect("a head is text");
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        let granted = head.contains("\r\nSec-WebSocket-Extensions: permessage-deflate;");
+        let decoder = if granted { Decoder::with_deflate } else { Decoder::new };
+        (Self::upgraded(stream, decoder(Side::Client, 1 << 20)), granted)
+    }
+
+    /// Sends frames as they are.
+    pub fn send_frames(&mut self, frames: &[u8]) {
+        self.stream.write_all(frames).expect("the server reads");
     }
 
     /// Says hello as a visitor over it.
@@ -538,6 +572,7 @@ impl Client {
                 panic!("waiting for {wanted}: {error}; what came: {:?}", self.inbox);
             }),
         };
+        self.heard_bytes += length;
         let (inbox, closed_with) = (&mut self.inbox, &mut self.closed_with);
         let result = self.decoder.receive(&mut buffer[..length], &mut |incoming| {
             match incoming {

@@ -6,6 +6,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use serde_json::json;
+
 use crate::{
     BACKENDS,
     desk::Desk,
@@ -68,4 +70,39 @@ fn a_wall_clock_that_jumps_loses_nothing_and_ends_nobodys_lease() {
         }
         assert_eq!(desk.stop(), Some(0));
     }
+}
+
+#[test]
+fn a_clock_before_1970_names_every_conversation_anew() {
+    let Some(library) = LIBRARIES.into_iter().find(|path| Path::new(path).exists()) else {
+        assert!(std::env::var_os("CI").is_none(), "install the package faketime");
+        eprintln!("SKIPPED: the package faketime is not installed, so no clock could be set back");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder for the data");
+    let offset = folder.path().join("offset");
+    fs::write(&offset, "-30000d").expect("writes");
+    let mut desk = Desk::on(&folder.path().join("data"), "epoll", 2);
+    desk.set("LD_PRELOAD", library);
+    desk.set("FAKETIME_TIMESTAMP_FILE", offset.to_str().expect("a path in text"));
+    desk.set("FAKETIME_NO_CACHE", "1");
+    desk.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    desk.start_again();
+    let mut names = BTreeSet::new();
+    // The second of each life finds the first in memory or in SQL; the first of each the others in SQL only.
+    for round in 0..6 {
+        // The program that signs sees the right clock.
+        let token = desk.visitor_token("u1", "normal");
+        let mut client = desk.visitor(json!({"token": token}));
+        assert!(names.insert(client.conversation()), "{} was given before: {names:?}", client.conversation());
+        client.say("m1", "hello");
+        assert_eq!(client.wait_for("ack")["seq"], 1, "a new conversation begins with 1");
+        client.send(&json!({"type":"close"}));
+        client.wait_until("event", |event| event["kind"] == "closed");
+        if round % 2 == 1 {
+            desk.kill();
+            desk.start_again();
+        }
+    }
+    assert_eq!(desk.stop(), Some(0));
 }

@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "shared with the tests of faults: each uses another part")]
 mod desk;
 
+mod compression;
 mod conversation;
 mod hostile;
 mod hostile_flood;

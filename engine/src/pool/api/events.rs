@@ -32,6 +32,8 @@ const LIMIT_DEFAULT: usize = 200;
 /// Events of one page at most.
 const LIMIT_MAX: usize = 1_000;
 const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX && LIMIT_MAX <= store::sql::ROWS_MAX);
+/// Bytes of one page: it ends with the event that reaches them, and so has at least one.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest wait for a shard, which answers within a turn.
 const SHARD_DEADLINE: Duration = Duration::from_secs(3);
 
@@ -57,14 +59,14 @@ pub(super) async fn list(
     let shard = (api.shard_of)(&id).ok_or_else(unknown)?;
     let recent = recent(&api, shard, &id).await?;
     let asked = id.clone();
-    let stored = api.records.read(move |reader| reader.events(&asked, after, limit, usize::MAX)).await?;
+    let stored = api.records.read(move |reader| reader.events(&asked, after, limit, PAGE_BYTES_MAX)).await?;
     let stored = stored.iter().map(|event| (event.seq, wire(event))).collect();
     let last_seq = match recent.last() {
         Some((seq, _)) => *seq,
         // Not in memory: SQL has all of it.
         None => api.records.read(move |reader| reader.conversation(&id)).await?.ok_or_else(unknown)?.seq,
     };
-    Ok(page(&merge(stored, recent, after, limit), last_seq))
+    Ok(page(&merge(stored, recent, after, limit, PAGE_BYTES_MAX), last_seq))
 }
 
 /// The durable events that the shard has in memory.
@@ -86,12 +88,20 @@ async fn recent(api: &Api, shard: usize, conversation: &str) -> Result<Vec<Numbe
     }
 }
 
-/// Both in one: rising, each number once, without a gap, at most `limit`.
-fn merge(stored: Vec<Numbered>, recent: Vec<Numbered>, after: u64, limit: usize) -> Vec<Numbered> {
-    let mut merged = stored;
-    for (seq, event) in recent {
+/// Both in one: rising, each number once, without a gap, at most `limit`, and none more once they have `bytes_max`
+/// bytes.
+fn merge(
+    stored: Vec<Numbered>,
+    recent: Vec<Numbered>,
+    after: u64,
+    limit: usize,
+    bytes_max: usize,
+) -> Vec<Numbered> {
+    let (mut merged, mut bytes) = (Vec::<Numbered>::new(), 0);
+    for (seq, event) in stored.into_iter().chain(recent) {
         let next = merged.last().map_or(after, |(last, _)| *last).saturating_add(1);
-        if merged.len() < limit && seq == next {
+        if merged.len() < limit && seq == next && bytes < bytes_max {
+            bytes += event.len();
             merged.push((seq, event));
         }
     }
@@ -177,9 +187,19 @@ mod tests {
         ];
         for (stored, recent, after, limit, merged) in cases {
             let stored = numbered(stored.iter().copied(), "stored");
-            let found = merge(stored, numbered(recent.iter().copied(), "recent"), *after, *limit);
+            let found = merge(stored, numbered(recent.iter().copied(), "recent"), *after, *limit, 1000);
             let found: Vec<u64> = found.iter().map(|(seq, _)| *seq).collect();
             assert_eq!(found, *merged, "recent {recent:?} after {after} limit {limit}");
+        }
+    }
+
+    #[test]
+    fn a_page_ends_with_the_event_that_fills_it_and_always_has_one() {
+        for (bytes_max, expected) in [(1, 1), (6, 1), (7, 2), (12, 2), (13, 3), (18, 3), (24, 4), (1000, 5)] {
+            // Six bytes each.
+            let (stored, recent) = (numbered(1..=3, "stored"), numbered(2..=5, "recent"));
+            let found = merge(stored, recent, 0, 10, bytes_max);
+            assert_eq!(found.len(), expected, "{bytes_max} bytes");
         }
     }
 }

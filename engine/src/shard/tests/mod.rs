@@ -1,5 +1,6 @@
 //! Whole conversations over shards without machines.
 
+mod deflate;
 mod overload;
 mod world;
 
@@ -33,6 +34,53 @@ fn visitor_and_agent_talk_wherever_they_are_connected() {
             }
         }
     }
+}
+
+#[test]
+fn a_clock_before_1970_never_gives_two_conversations_one_name() {
+    let mut world = World::new(2);
+    world.is_before_1970 = true;
+    let mut names = Vec::new();
+    for round in 0..6 {
+        let visitor = world.visitor(round % 2, "u1", "");
+        let name = world.conversation(visitor);
+        assert!(!names.contains(&name), "{name} again, after {names:?}");
+        names.push(name);
+        world.say(visitor, "m1", "hello");
+        world.run();
+        assert_eq!(world.acks(visitor), [("m1".to_owned(), 1)], "it begins with its first message");
+        world.send_text(visitor, r#"{"type":"close"}"#);
+        world.leave(visitor);
+        // It leaves memory, or the server starts anew.
+        world.project();
+        if round % 3 == 2 {
+            world.crash();
+        }
+    }
+    world.assert_gapless();
+}
+
+#[test]
+fn a_name_that_a_client_made_up_is_taken_only_where_another_can_follow() {
+    let mut world = World::new(1);
+    let visitor = world.visitor(0, "u1", "");
+    let given = world.conversation(visitor);
+    world.leave(visitor);
+    let hash = &given[..given.len() - 9];
+    let named = |world: &mut World, number: &str| {
+        let visitor = world.visitor(0, "u1", &format!(r#","conversation":"{hash}{number}""#));
+        let name = world.conversation(visitor);
+        world.leave(visitor);
+        name
+    };
+    assert_eq!(named(&mut world, "000000001"), format!("{hash}000000001"));
+    for number in ["zzzzzzzzz", "g00000000", "1", "0000000000001"] {
+        assert_ne!(named(&mut world, number), format!("{hash}{number}"));
+    }
+    // Far ahead as it is, it is not the last.
+    assert_eq!(named(&mut world, "fzzzzzzzz"), format!("{hash}fzzzzzzzz"));
+    let next = world.visitor(0, "u1", "");
+    assert_eq!(world.conversation(next), format!("{hash}g00000000"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A world of shards without machines: lanes, disk, SQL, network and clock are plain values.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     ops::ControlFlow,
     sync::Arc,
 };
@@ -18,7 +18,7 @@ use crate::{
     desk::DeskSettings,
     gate::{Gate, GateLimits},
     identity::{AgentRole, Class, Identity, VisitorClaims},
-    jobs::{Done, Job},
+    jobs::{Done, Job, KnownOfVisitor},
     limits::PeerLimits,
     origin::Origins,
     placement,
@@ -32,6 +32,8 @@ pub struct Client {
     connection: u64,
     decoder: Decoder,
     upgraded: bool,
+    /// Frames that came compressed.
+    pub compressed: usize,
     pub received: Vec<Value>,
     pub closed_with: Option<u16>,
     pub gone: bool,
@@ -56,9 +58,13 @@ pub struct World {
     /// Each shard's journal: what is durable, and what is only written.
     pub durable: Vec<Vec<Record>>,
     written: Vec<Vec<Record>>,
+    /// While set, the wall clock says 0, as it does before 1970.
+    pub is_before_1970: bool,
     /// While set, nothing becomes durable.
     pub disk_waits: bool,
     pub clients: Vec<Client>,
+    /// Who connects from now on offers these extensions.
+    pub offer: Option<&'static str>,
     by_connection: BTreeMap<(usize, u64), usize>,
     next_connection: u64,
     now_ms: u64,
@@ -70,6 +76,7 @@ impl World {
             shards,
             desk: DeskSettings { lease_ms: 10_000, capacity: 8 },
             heartbeat_ms: 30_000,
+            websocket_deflate: true,
             run: 7,
             identity: Identity::new(&[1; 32], &[2; 32]),
             gate: Gate::new(GateLimits::none()),
@@ -82,14 +89,22 @@ impl World {
             inboxes: (0..shards).map(|_| VecDeque::new()).collect(),
             durable: vec![Vec::new(); shards],
             written: vec![Vec::new(); shards],
+            is_before_1970: false,
             disk_waits: false,
             clients: Vec::new(),
+            offer: None,
             by_connection: BTreeMap::new(),
             next_connection: 0,
             now_ms: 1_000,
         };
         world.boot();
         world
+    }
+
+    /// The same server with compression off.
+    pub fn without_deflate(&mut self) {
+        self.settings.websocket_deflate = false;
+        self.crash();
     }
 
     fn boot(&mut self) {
@@ -117,7 +132,8 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        Now { unix_ms: START_MS + self.now_ms, monotonic_us: self.now_ms * 1_000 }
+        let unix_ms = if self.is_before_1970 { 0 } else { START_MS + self.now_ms };
+        Now { unix_ms, monotonic_us: self.now_ms * 1_000 }
     }
 
     /// One turn of each shard, that much later.
@@ -273,8 +289,9 @@ impl World {
                 Done::Conversation { request, found: Ok(found) }
             }
             Job::LoadOpen { request, site, visitor } => {
-                let found = self.sql_open_of(&site, &visitor).map(Box::new);
-                Done::Open { request, found: Ok(found) }
+                let open = self.sql_open_of(&site, &visitor).map(Box::new);
+                let last_id = self.sql_ids_of(&site, &visitor).pop_last();
+                Done::Open { request, found: Ok(KnownOfVisitor { open, last_id }) }
             }
             Job::LoadEvents { request, conversation, after, limit, .. } => {
                 let events = self.events(&conversation).into_iter().filter(|event| event.seq > after);
@@ -298,6 +315,7 @@ impl World {
             let end = bytes.windows(4).position(|end| end == b"\r\n\r\n").expect("a whole head") + 4;
             bytes.drain(..end);
         }
+        client.compressed += usize::from(bytes.first().is_some_and(|first| first & 0x40 != 0));
         let (received, closed_with) = (&mut client.received, &mut client.closed_with);
         let result = client.decoder.receive(&mut bytes, &mut |incoming| {
             match incoming {
@@ -346,15 +364,18 @@ impl World {
         })
     }
 
-    fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
+    fn sql_ids_of(&self, site: &str, visitor: &str) -> BTreeSet<String> {
         let mine = |record: &Record| match record {
             Record::Conversation(record) if record.site == site && record.visitor == visitor => {
                 Some(record.conversation.clone())
             }
             _ => None,
         };
-        let ids: std::collections::BTreeSet<String> =
-            self.durable.iter().flatten().filter_map(mine).collect();
+        self.durable.iter().flatten().filter_map(mine).collect()
+    }
+
+    fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
+        let ids = self.sql_ids_of(site, visitor);
         ids.iter()
             .rev()
             .filter_map(|id| self.sql_conversation(id))
@@ -378,15 +399,26 @@ impl World {
 
     pub fn connect(&mut self, shard: usize) -> usize {
         let connection = self.new_connection();
-        let decoder = Decoder::new(Side::Client, 1 << 20);
-        let (received, closed_with) = (Vec::new(), None);
-        let client =
-            Client { shard, connection, decoder, upgraded: false, received, closed_with, gone: false };
+        let decoder = if self.offer.is_some() { Decoder::with_deflate } else { Decoder::new };
+        let client = Client {
+            shard,
+            connection,
+            decoder: decoder(Side::Client, 1 << 20),
+            upgraded: false,
+            compressed: 0,
+            received: Vec::new(),
+            closed_with: None,
+            gone: false,
+        };
         self.clients.push(client);
         self.by_connection.insert((shard, connection), self.clients.len() - 1);
         self.inboxes[shard].push_back(Queued::Opened(connection));
         let mut request = Vec::new();
         codec::websocket::request_upgrade("desk", "/ws", [7; 16], Some("ringdesk.v1"), &mut request);
+        if let Some(offer) = self.offer {
+            request.truncate(request.len() - 2);
+            request.extend_from_slice(format!("Sec-WebSocket-Extensions: {offer}\r\n\r\n").as_bytes());
+        }
         self.inboxes[shard].push_back(Queued::Received(connection, request));
         self.clients.len() - 1
     }

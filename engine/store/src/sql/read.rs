@@ -82,6 +82,8 @@ pub(super) const LIVE: &str = "phase IN (3, 4, 5) ORDER BY last_at, key";
 pub(super) const OPEN_OF_VISITOR: &str =
     "site = ?1 AND visitor = ?2 AND phase <> 6 ORDER BY last_at DESC, key DESC LIMIT 1";
 
+pub(super) const LAST_ID_OF_VISITOR: &str = "site = ?1 AND visitor = ?2 AND length(id) = ?3";
+
 /// The statement for a list, and the agent in it. Each is a range of one index, read from its end.
 pub(super) fn list_sql(listed: &Listed<'_>) -> (String, String) {
     let (condition, agent) = match listed.state {
@@ -148,6 +150,18 @@ impl Reader {
         let mut statement = self.conversations_where(OPEN_OF_VISITOR)?;
         let mut found = statement.query([site, visitor])?;
         found.next()?.map(|row| self.stored(rows::conversation(row)?)).transpose()
+    }
+
+    /// The last of a visitor's conversations by id, of those whose ids have `characters` characters.
+    pub fn last_id_of(
+        &self,
+        site: &str,
+        visitor: &str,
+        characters: usize,
+    ) -> Result<Option<String>, SqlError> {
+        let sql = format!("SELECT max(id) FROM conversations WHERE {LAST_ID_OF_VISITOR}");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        Ok(statement.query_row(params![site, visitor, characters as i64], |row| row.get(0))?)
     }
 
     /// The events of a conversation after `after`, in order: at most `limit` and [`ROWS_MAX`], and none more once

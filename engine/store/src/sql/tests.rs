@@ -95,6 +95,10 @@ fn check_story(reader: &Reader) {
     let open = reader.open_conversation_of(&record.site, &record.visitor).expect("reads");
     assert!(open.is_some_and(|stored| stored.phase != Phase::Closed));
     assert_eq!(reader.open_conversation_of(&record.site, "nobody").expect("reads"), None);
+    let last_id =
+        |visitor: &str, characters| reader.last_id_of("default", visitor, characters).expect("reads");
+    assert_eq!(last_id(&record.visitor, 1).as_deref(), Some("a"));
+    assert_eq!((last_id(&record.visitor, 2), last_id("nobody", 1)), (None, None));
 
     let events = reader.events("a", 1, 100, usize::MAX).expect("reads");
     assert_eq!(
@@ -348,6 +352,9 @@ fn no_question_of_the_api_reads_a_whole_table() {
     let all_columns = rows::CONVERSATION_COLUMNS;
     let open = super::read::OPEN_OF_VISITOR;
     let steps = plan(&format!("SELECT {all_columns} FROM conversations WHERE {open}"), 2);
+    assert!(steps.iter().all(|step| step.contains("conversations_by_visitor")), "{steps:?}");
+    let last = super::read::LAST_ID_OF_VISITOR;
+    let steps = plan(&format!("SELECT max(id) FROM conversations WHERE {last}"), 3);
     assert!(steps.iter().all(|step| step.contains("conversations_by_visitor")), "{steps:?}");
     let steps = plan(&format!("SELECT key FROM conversations WHERE {}", super::read::LIVE), 0);
     assert!(steps.iter().all(|step| step.contains("conversations_live")), "{steps:?}");
