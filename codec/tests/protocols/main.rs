@@ -6,4 +6,5 @@ mod documents;
 mod http;
 mod json;
 mod table;
+mod tls;
 mod websocket;
