@@ -5,6 +5,7 @@ mod corpus;
 mod documents;
 mod http;
 mod json;
+mod proxy;
 mod table;
 mod tls;
 mod websocket;
