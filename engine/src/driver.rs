@@ -70,6 +70,8 @@ pub struct Driver {
     pub counting: Counting,
     /// Set when the process shall end.
     pub stop: Arc<AtomicBool>,
+    /// What a send becomes under TLS; kept for its memory.
+    pub sealed: Vec<u8>,
     /// Told once, when the journal has failed: from then on the shard acknowledges nothing.
     pub on_journal_failed: Box<dyn FnMut(&JournalError)>,
 }
@@ -203,7 +205,8 @@ impl Running {
                 match output {
                     Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
                     Output::SendShared { connection, frame } => driver.send(connection, &frame),
-                    Output::Close { connection } => driver.reactor.close(ConnectionId::from_u64(connection)),
+                    Output::Flush { connection } => driver.send(connection, &[]),
+                    Output::Close { connection } => driver.close(connection),
                     Output::HandOver { connection, to, token } => {
                         driver.reactor.hand_over(ConnectionId::from_u64(connection), to, token);
                     }
@@ -244,12 +247,26 @@ impl Driver {
         Ok(())
     }
 
+    /// What TLS has to say of itself goes, too; of no bytes, only that.
     fn send(&mut self, connection: u64, bytes: &[u8]) {
+        let Self { shard, reactor, sealed, .. } = self;
+        let Some(bytes) = shard.seal(connection, bytes, sealed) else { return self.close(connection) };
         let connection = ConnectionId::from_u64(connection);
-        match self.reactor.send(connection, bytes) {
+        match reactor.send(connection, bytes) {
             // Closed: its `Event::Closed` is on the way, or was there already.
             Ok(()) | Err(SendError::Closed) => {}
-            Err(SendError::Full) => self.reactor.abort(connection, CloseReason::SlowReader),
+            Err(SendError::Full) => reactor.abort(connection, CloseReason::SlowReader),
+        }
+    }
+
+    /// Behind what is queued, and behind the end that TLS has for it.
+    fn close(&mut self, connection: u64) {
+        let Self { shard, reactor, sealed, .. } = self;
+        let end = shard.seal_end(connection, sealed);
+        let connection = ConnectionId::from_u64(connection);
+        match reactor.send(connection, end) {
+            // So slow that it would not read the end either: the close itself says enough.
+            Ok(()) | Err(SendError::Closed | SendError::Full) => reactor.close(connection),
         }
     }
 

@@ -20,4 +20,5 @@ pub mod projection;
 pub mod recovery;
 pub mod server;
 pub mod shard;
+pub mod tls_files;
 pub mod upkeep;

@@ -103,6 +103,7 @@ impl Server {
             heartbeat_ms: HEARTBEAT_MS,
             run: random.next(),
             identity: machine.identity.clone(),
+            tls: None,
         };
         let neighbours: Arc<[Neighbour]> = woken
             .iter()
@@ -150,6 +151,7 @@ impl Server {
                 pool,
                 counting: Counting::new(machine.metrics.clone()),
                 stop: Arc::clone(&stop),
+                sealed: Vec::new(),
                 on_journal_failed: Box::new(move |_| failed.store(true, Ordering::Relaxed)),
             };
             server.shards.push(Running::begin(driver, outputs));

@@ -109,6 +109,22 @@ pub static HEARTBEAT_MS: Setting = Setting {
     default: "30000",
     limit: "a whole number of milliseconds from 5000 to 300000",
 };
+/// `--tls-cert`.
+pub static TLS_CERT: Setting = Setting {
+    name: "tls-cert",
+    value_name: "FILE",
+    help: "Certificate chain in PEM: the public port speaks TLS; read again on SIGHUP",
+    default: "",
+    limit: "the path of a file in PEM; it goes with --tls-key",
+};
+/// `--tls-key`.
+pub static TLS_KEY: Setting = Setting {
+    name: "tls-key",
+    value_name: "FILE",
+    help: "Private key in PEM that the certificate was made for",
+    default: "",
+    limit: "the path of a file in PEM; it goes with --tls-cert",
+};
 /// `--public-url`.
 pub static PUBLIC_URL: Setting = Setting {
     name: "public-url",
@@ -119,7 +135,7 @@ pub static PUBLIC_URL: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 10] = [
+pub static SETTINGS: [&Setting; 12] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -129,6 +145,8 @@ pub static SETTINGS: [&Setting; 10] = [
     &AGENT_LEASE_MS,
     &AGENT_CAPACITY,
     &HEARTBEAT_MS,
+    &TLS_CERT,
+    &TLS_KEY,
     &PUBLIC_URL,
 ];
 

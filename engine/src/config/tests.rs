@@ -33,6 +33,7 @@ fn nothing_said_gives_the_defaults() {
             agent_lease_ms: 10_000,
             agent_capacity: 8,
             heartbeat_ms: 30_000,
+            tls: None,
             public_url: None,
         }
     );

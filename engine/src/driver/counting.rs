@@ -7,7 +7,7 @@ use crate::{
     identity::Class,
     journal::JournalStats,
     pool::metrics::{DropReason, Metrics, Outcome, SessionRole},
-    shard::{Counts, Shard},
+    shard::{Counts, Shard, TlsRefusal},
 };
 
 /// Time between two publications, in microseconds.
@@ -63,6 +63,10 @@ impl Counting {
         self.published_us = now_us;
         let counts = shard.counts();
         self.publish_messages(&counts);
+        for (reason, _) in TlsRefusal::ALL {
+            let since = counts.refused_tls[reason as usize] - self.counts.refused_tls[reason as usize];
+            self.metrics.tls_refused(reason).increment(since);
+        }
         let visitors = |counts: &Counts| counts.visitors.iter().sum::<u64>();
         change(self.metrics.sessions(SessionRole::Visitor), visitors(&self.counts), visitors(&counts));
         change(self.metrics.sessions(SessionRole::Agent), self.counts.agents, counts.agents);

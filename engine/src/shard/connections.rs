@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::{Farewell, Output, Outputs, Session, Shard};
+use super::{Farewell, Output, Outputs, Session, Shard, edge::Edge};
 use crate::{
     channel::{
         http::{self, HttpConnection, HttpStep},
@@ -52,6 +52,8 @@ pub struct Connection {
     pub heard_ms: u64,
     /// Whether a ping was sent since then.
     pub pinged: bool,
+    /// What lies between its bytes and what they say.
+    pub edge: Edge,
 }
 
 /// The table. The low half of a connection's name is its slot.
@@ -79,12 +81,13 @@ impl Connections {
         self.open
     }
 
-    fn insert(&mut self, id: u64, stage: Stage, now_ms: u64) {
+    fn insert(&mut self, id: u64, stage: Stage, edge: Edge, now_ms: u64) {
         let slot = slot(id);
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        let before = self.slots[slot].replace(Connection { id, stage, heard_ms: now_ms, pinged: false });
+        let connection = Connection { id, stage, heard_ms: now_ms, pinged: false, edge };
+        let before = self.slots[slot].replace(connection);
         assert!(before.is_none(), "the reactor names a slot anew only after it said Closed");
         self.open += 1;
     }
@@ -121,16 +124,18 @@ impl Connections {
 
 impl Shard {
     pub(super) fn opened(&mut self, connection: u64) {
-        self.connections.insert(connection, Stage::Http(Box::default()), self.now.monotonic_ms());
+        let (edge, now_ms) = (self.new_edge(), self.now.monotonic_ms());
+        self.connections.insert(connection, Stage::Http(Box::default()), edge, now_ms);
     }
 
     pub(super) fn adopted(&mut self, connection: u64, token: u64, out: &mut Outputs) {
         let stage = Stage::Arriving { token, bytes: Vec::new() };
-        self.connections.insert(connection, stage, self.now.monotonic_ms());
+        self.connections.insert(connection, stage, Edge::Elsewhere, self.now.monotonic_ms());
         self.connection_adopted(connection, token, out);
     }
 
-    pub(super) fn received(&mut self, id: u64, bytes: &mut [u8], out: &mut Outputs) {
+    /// What a peer says, whatever lies between it and its bytes.
+    pub(super) fn plain_received(&mut self, id: u64, bytes: &mut [u8], out: &mut Outputs) {
         let now_ms = self.now.monotonic_ms();
         let Some(connection) = self.connections.find(id) else { return };
         connection.heard_ms = now_ms;
@@ -197,6 +202,9 @@ impl Shard {
     fn check_silence(&mut self, id: u64, now_ms: u64, out: &mut Outputs) {
         let heartbeat_ms = u64::from(self.settings.heartbeat_ms);
         let connection = self.connections.find(id).expect("listed by the sweep");
+        if connection.edge.is_late(now_ms) {
+            return self.edge_timed_out(id, out);
+        }
         let silent_ms = now_ms.saturating_sub(connection.heard_ms);
         match &connection.stage {
             // Waiting for the pool is not the client's silence.

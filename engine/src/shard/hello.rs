@@ -16,6 +16,7 @@ use super::{
     Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
     connections::{Connection, Stage},
     conversations::{Conversation, Feed, Index, Reader},
+    edge::Edge,
     loading::Parked,
 };
 use crate::{
@@ -35,6 +36,8 @@ pub struct Arrival {
     pub bytes: Vec<u8>,
     /// The hello itself.
     pub hello: VisitorHello,
+    /// What lies between its bytes and what they say, in the state that the bytes so far left it in.
+    pub edge: Edge,
 }
 
 /// A visitor's hello after its token was checked.
@@ -151,18 +154,20 @@ impl Shard {
         }
         let token = self.token();
         // The decoder follows when the bytes it is reading are through.
-        let arrival = Arrival { decoder: Decoder::new(Side::Server, 0), bytes: Vec::new(), hello };
+        let decoder = Decoder::new(Side::Server, 0);
+        let arrival = Arrival { decoder, bytes: Vec::new(), hello, edge: Edge::Elsewhere };
         let connection = self.connections.find(id).expect("it just said hello");
         connection.stage = Stage::Leaving { to, token, arrival: Box::new(arrival) };
         out.list.push(Output::HandOver { connection: id, to, token });
     }
 
     pub(super) fn handed_over(&mut self, id: u64, out: &mut Outputs) {
-        let Some(Connection { stage: Stage::Leaving { to, token, arrival }, .. }) =
+        let Some(Connection { stage: Stage::Leaving { to, token, mut arrival }, edge, .. }) =
             self.connections.remove(id)
         else {
             return;
         };
+        arrival.edge = edge;
         out.lane(to, true, LaneItem::Arrival { token, arrival });
     }
 
@@ -195,12 +200,18 @@ impl Shard {
         let Some(connection) = self.connections.find(id) else { return };
         let web = WebConnection { decoder: arrival.decoder, ..WebConnection::new(now_ms) };
         let before = std::mem::replace(&mut connection.stage, Stage::Web(Box::new(web)));
-        let Stage::Arriving { bytes: held, .. } = before else { unreachable!("adopted and not yet landed") };
+        let Stage::Arriving { bytes: mut held, .. } = before else {
+            unreachable!("adopted and not yet landed")
+        };
+        connection.edge = arrival.edge;
+        self.flush_edge(id, out);
         self.attach(id, arrival.hello, out);
         let mut bytes = arrival.bytes;
-        bytes.extend_from_slice(&held);
         if !bytes.is_empty() {
             self.web_received(id, &mut bytes, out);
+        }
+        if !held.is_empty() {
+            self.received(id, &mut held, out);
         }
     }
 

@@ -11,6 +11,7 @@ mod connections;
 mod conversations;
 mod delivery;
 mod desk_link;
+mod edge;
 mod hello;
 mod inbound;
 mod loading;
@@ -24,13 +25,14 @@ use std::{
     sync::Arc,
 };
 
+use codec::tls::TlsConfig;
 use store::{
     record::{Phase, Record},
     sql::StoredConversation,
 };
 
 use self::{connections::Connections, conversations::Conversations, delivery::Effects};
-pub use self::{hello::Arrival, inbound::Inbound, sessions::Session};
+pub use self::{edge::TlsRefusal, hello::Arrival, inbound::Inbound, sessions::Session};
 use crate::{
     desk::{Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings},
     identity::Identity,
@@ -129,6 +131,11 @@ pub enum Output {
         connection: u64,
         /// The whole frame.
         frame: Arc<[u8]>,
+    },
+    /// Send what TLS has to say of itself.
+    Flush {
+        /// To whom.
+        connection: u64,
     },
     /// Close once everything queued has left.
     Close {
@@ -292,6 +299,8 @@ pub struct Settings {
     pub run: u64,
     /// Signs and checks tokens.
     pub identity: Identity,
+    /// Whether and how the public port speaks TLS.
+    pub tls: Option<TlsConfig>,
 }
 
 /// Where a shard begins.
@@ -324,6 +333,8 @@ pub struct Counts {
     pub refused_invalid: [u64; 2],
     /// Events that reached a reader's outbox.
     pub delivered: u64,
+    /// Connections that TLS closed, in the order of [`TlsRefusal::ALL`].
+    pub refused_tls: [u64; TlsRefusal::ALL.len()],
 }
 
 /// One core's share of the conversations and connections.
@@ -354,6 +365,8 @@ pub struct Shard {
     /// When the last share of clients was sent away.
     dismissed_ms: u64,
     counts: Counts,
+    /// Plaintext of one receive; kept for its memory.
+    plain: Vec<u8>,
 }
 
 impl Shard {
@@ -382,6 +395,7 @@ impl Shard {
             stopping: false,
             dismissed_ms: 0,
             counts: Counts::default(),
+            plain: Vec::new(),
             settings,
         };
         for stored in beginning.conversations {
@@ -510,6 +524,7 @@ impl Shard {
             Done::Conversation { .. } | Done::Open { .. } | Done::Events { .. } => self.loaded(done, out),
             Done::Recent { conversation, reply } => reply(self.conversations.recent_events(&conversation)),
             Done::Projected { up_to } => self.conversations.trim(up_to),
+            Done::Tls(config) => self.settings.tls = Some(config),
         }
     }
 

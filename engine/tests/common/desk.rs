@@ -166,7 +166,7 @@ impl Desk {
 
     fn address_after(&self, word: &str) -> SocketAddr {
         let line = self.banner.lines().find(|line| line.contains(word)).expect("the banner names it");
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("an URL");
+        let address = line.split("://").nth(1).and_then(|rest| rest.split('/').next()).expect("an URL");
         address.parse().unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
@@ -265,6 +265,10 @@ impl Desk {
             assert!(began.elapsed() < PATIENCE, "no metric is as it must be:\n{text}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     pub fn is_running(&self) -> bool {

@@ -7,4 +7,5 @@ mod desk;
 mod conversation;
 mod hostile;
 mod resume;
+mod tls;
 mod upkeep;

@@ -1,5 +1,6 @@
 //! Whole conversations over shards without machines.
 
+mod tls;
 mod world;
 
 use codec::websocket::Opcode;

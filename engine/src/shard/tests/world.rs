@@ -13,7 +13,10 @@ use store::{
     sql::{KnownMessage, StoredConversation},
 };
 
-use super::super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard};
+use super::{
+    super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
+    tls::{TlsClient, TlsPort},
+};
 use crate::{
     desk::DeskSettings,
     identity::{AgentRole, Class, Identity, VisitorClaims},
@@ -28,6 +31,8 @@ pub struct Client {
     shard: usize,
     connection: u64,
     decoder: Decoder,
+    /// Where the port speaks TLS.
+    pub tls: Option<TlsClient>,
     upgraded: bool,
     pub received: Vec<Value>,
     pub closed_with: Option<u16>,
@@ -56,6 +61,8 @@ pub struct World {
     /// While set, nothing becomes durable.
     pub disk_waits: bool,
     pub clients: Vec<Client>,
+    /// What clients of a port with TLS need.
+    port: Option<TlsPort>,
     by_connection: BTreeMap<(usize, u64), usize>,
     next_connection: u64,
     now_ms: u64,
@@ -63,12 +70,18 @@ pub struct World {
 
 impl World {
     pub fn new(shards: usize) -> Self {
+        Self::on(None, shards)
+    }
+
+    /// One whose port speaks TLS, or does not.
+    pub fn on(port: Option<TlsPort>, shards: usize) -> Self {
         let settings = Settings {
             shards,
             desk: DeskSettings { lease_ms: 10_000, capacity: 8 },
             heartbeat_ms: 30_000,
             run: 7,
             identity: Identity::new(&[1; 32], &[2; 32]),
+            tls: port.as_ref().map(|port| port.server.clone()),
         };
         let mut world = Self {
             shards: Vec::new(),
@@ -78,6 +91,7 @@ impl World {
             written: vec![Vec::new(); shards],
             disk_waits: false,
             clients: Vec::new(),
+            port,
             by_connection: BTreeMap::new(),
             next_connection: 0,
             now_ms: 1_000,
@@ -123,7 +137,7 @@ impl World {
         self.run();
     }
 
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
         for index in 0..self.shards.len() {
             self.turn(index);
         }
@@ -178,7 +192,11 @@ impl World {
             match output {
                 Output::Send { connection, bytes } => self.send(index, connection, &out.bytes[bytes]),
                 Output::SendShared { connection, frame } => self.send(index, connection, &frame),
+                Output::Flush { connection } => self.send(index, connection, &[]),
                 Output::Close { connection } => {
+                    let mut sealed = Vec::new();
+                    let end = self.shards[index].seal_end(connection, &mut sealed).to_vec();
+                    self.carry(index, connection, end);
                     if let Some(client) = self.by_connection.remove(&(index, connection)) {
                         self.clients[client].gone = true;
                     }
@@ -272,11 +290,26 @@ impl World {
     }
 
     fn send(&mut self, index: usize, connection: u64, bytes: &[u8]) {
+        let mut sealed = Vec::new();
+        let bytes = self.shards[index].seal(connection, bytes, &mut sealed);
+        let bytes = bytes.expect("nothing is said that cannot be").to_vec();
+        self.carry(index, connection, bytes);
+    }
+
+    /// Bytes as they leave the server.
+    fn carry(&mut self, index: usize, connection: u64, bytes: Vec<u8>) {
         // As if each of them had filled the outbox: a page ends with one at least.
         self.inboxes[index].push_back(Queued::Drained(connection));
-        let Some(client) = self.by_connection.get(&(index, connection)) else { return };
-        let client = &mut self.clients[*client];
-        let mut bytes = bytes.to_vec();
+        let Some(number) = self.by_connection.get(&(index, connection)).copied() else { return };
+        let mut bytes = bytes;
+        if let Some(tls) = &mut self.clients[number].tls {
+            bytes = tls.hear(&bytes);
+            self.send_bytes(number, Vec::new());
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        let client = &mut self.clients[number];
         if !client.upgraded {
             assert!(bytes.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&bytes));
             client.upgraded = true;
@@ -364,19 +397,29 @@ impl World {
     pub fn connect(&mut self, shard: usize) -> usize {
         let connection = self.new_connection();
         let decoder = Decoder::new(Side::Client, 1 << 20);
+        let tls = self.port.as_ref().map(TlsPort::client);
         let (received, closed_with) = (Vec::new(), None);
         let client =
-            Client { shard, connection, decoder, upgraded: false, received, closed_with, gone: false };
+            Client { shard, connection, decoder, tls, upgraded: false, received, closed_with, gone: false };
         self.clients.push(client);
         self.by_connection.insert((shard, connection), self.clients.len() - 1);
         self.inboxes[shard].push_back(Queued::Opened(connection));
         let mut request = Vec::new();
         codec::websocket::request_upgrade("desk", "/ws", [7; 16], Some("ringdesk.v1"), &mut request);
-        self.inboxes[shard].push_back(Queued::Received(connection, request));
+        self.send_bytes(self.clients.len() - 1, request);
         self.clients.len() - 1
     }
 
     pub fn send_bytes(&mut self, client: usize, bytes: Vec<u8>) {
+        let pieces = match &mut self.clients[client].tls {
+            Some(tls) => tls.say(&bytes),
+            None => vec![bytes],
+        };
+        pieces.into_iter().for_each(|piece| self.send_as_is(client, piece));
+    }
+
+    /// Bytes as they arrive at the server.
+    pub fn send_as_is(&mut self, client: usize, bytes: Vec<u8>) {
         let Client { shard, connection, .. } = self.clients[client];
         if self.by_connection.contains_key(&(shard, connection)) {
             self.inboxes[shard].push_back(Queued::Received(connection, bytes));
