@@ -4,6 +4,7 @@
 //! table of them); a flag beats a variable beats the file beats the default. A [`Config`] that exists is
 //! valid. Nothing here listens, opens or creates anything.
 
+pub mod proxies;
 pub mod settings;
 
 use std::{
@@ -14,7 +15,7 @@ use std::{
 use net::{Backend, BackendChoice};
 use settings::{Layers, Setting, Value};
 
-use crate::tls_files::TlsFiles;
+use crate::{proxies::Proxies, tls_files::TlsFiles};
 
 /// Most shards of one process.
 pub const SHARDS_MAX: usize = 256;
@@ -63,6 +64,8 @@ pub struct Config {
     pub heartbeat_ms: u32,
     /// Certificate and key of the public port; `None`: it speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Which proxies are believed.
+    pub proxies: Proxies,
     /// Where browsers reach this server, without a slash at the end; `None`: as `listen` says.
     pub public_url: Option<String>,
 }
@@ -145,6 +148,7 @@ fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
         errors.push(ConfigError::new(format!("--tls-{given} goes with --tls-{other}; give both or none")));
     }
     let config = Config {
+        proxies: proxies::resolve(layers, &mut errors),
         tls: certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key }),
         listen: take(layers, &settings::LISTEN, address, &mut errors).unwrap_or(([0, 0, 0, 0], 0).into()),
         metrics: take(layers, &settings::METRICS, address, &mut errors).unwrap_or(([0, 0, 0, 0], 0).into()),

@@ -6,6 +6,7 @@ mod counting;
 use std::{
     collections::VecDeque,
     fmt,
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -192,9 +193,9 @@ impl Running {
         }
     }
 
-    /// Carries out what the shard wants, and what it wants when something of that is refused.
+    /// Carries out what the shard wants, and what it wants when it hears what became of it.
     fn carry_out(&mut self) {
-        let mut refused = Vec::new();
+        let mut answers = Vec::new();
         loop {
             for microseconds in self.outputs.ack_us.drain(..) {
                 self.driver.counting.durable_ack(microseconds);
@@ -205,6 +206,10 @@ impl Running {
                 match output {
                     Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
                     Output::SendShared { connection, frame } => driver.send(connection, &frame),
+                    Output::AskPeer { connection } => {
+                        let peer = driver.peer(connection);
+                        answers.push(Input::Peer { connection, peer });
+                    }
                     Output::Flush { connection } => driver.send(connection, &[]),
                     Output::Close { connection } => driver.close(connection),
                     Output::HandOver { connection, to, token } => {
@@ -212,7 +217,7 @@ impl Running {
                     }
                     Output::Lane { to, vip, item } => {
                         let full = self.backlog.put(&driver.neighbours, to, vip, item);
-                        refused.extend(full.map(Input::LaneFull));
+                        answers.extend(full.map(Input::LaneFull));
                     }
                     Output::Record { number, record } => {
                         if !self.has_failed && journal_result.is_ok() {
@@ -223,17 +228,17 @@ impl Running {
                         let job = driver.with_peer(connection, job);
                         if let Err(job) = driver.pool.jobs.try_send(job) {
                             driver.counting.job_refused();
-                            refused.push(Input::JobRefused(job));
+                            answers.push(Input::JobRefused(job));
                         }
                     }
                 }
             }
             self.outputs.clear();
             self.check(journal_result);
-            if refused.is_empty() {
+            if answers.is_empty() {
                 return;
             }
-            for input in refused.drain(..) {
+            for input in answers.drain(..) {
                 self.driver.shard.handle(input, &mut self.outputs);
             }
         }
@@ -270,11 +275,14 @@ impl Driver {
         }
     }
 
+    fn peer(&mut self, connection: u64) -> Option<IpAddr> {
+        self.reactor.peer(ConnectionId::from_u64(connection)).map(|address| address.ip())
+    }
+
     fn with_peer(&mut self, connection: Option<u64>, job: Job) -> Job {
         match (connection, job) {
-            (Some(connection), Job::Http { exchange, request, .. }) => {
-                let peer = self.reactor.peer(ConnectionId::from_u64(connection));
-                Job::Http { exchange, peer: peer.map(|address| address.ip()), request }
+            (Some(connection), Job::Http { exchange, peer: None, request }) => {
+                Job::Http { exchange, peer: self.peer(connection), request }
             }
             (_, job) => job,
         }

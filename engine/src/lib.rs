@@ -17,6 +17,7 @@ pub mod planted;
 pub mod pool;
 pub mod priority;
 pub mod projection;
+pub mod proxies;
 pub mod recovery;
 pub mod server;
 pub mod shard;

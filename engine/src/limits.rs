@@ -14,6 +14,10 @@ pub const HTTP_HELD_BYTES_MAX: usize = HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX
 pub const HTTP_REQUEST_MS: u64 = 10_000;
 /// Longest a connection may be silent between requests, in milliseconds.
 pub const HTTP_IDLE_MS: u64 = 60_000;
+/// So many connections in a row of which nobody knows the peer are no accident: one that was reset at once, as health
+/// checks are, has none either.
+pub const UNKNOWN_PEERS: u32 = 64;
+
 /// Longest that a peer may take for a PROXY header, and again for a TLS handshake, in milliseconds.
 pub const EDGE_MS: u64 = 10_000;
 

@@ -172,6 +172,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,
         identity: secrets.identity(),
         tls,
+        proxies: config.proxies.clone(),
     };
     let dones: Vec<DoneQueue> = ends.iter().map(|end| end.dones.clone()).collect();
     let neighbours = wakers

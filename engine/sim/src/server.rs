@@ -19,6 +19,7 @@ use engine::{
     limits,
     pool::{link, metrics::Metrics},
     projection::{Followed, Projector, Round},
+    proxies::Proxies,
     recovery::{self, RecoveryError},
     server::{open_conversations, tell_projected},
     shard::{Beginning, Now, Outputs, Settings, Shard},
@@ -104,6 +105,7 @@ impl Server {
             run: random.next(),
             identity: machine.identity.clone(),
             tls: None,
+            proxies: Proxies::default(),
         };
         let neighbours: Arc<[Neighbour]> = woken
             .iter()

@@ -58,6 +58,8 @@ pub enum HttpStep {
         response: Vec<u8>,
         /// What came behind the request.
         rest: Vec<u8>,
+        /// Whom the proxies on its way say it is for, as one list; `None` where none did.
+        forwarded: Option<Vec<u8>>,
     },
     /// Send the response, then close or go on.
     Answered {
@@ -121,9 +123,11 @@ impl HttpConnection {
             if !websocket::wants_upgrade(&head) {
                 return Ok(Some(refuse_upgrade(426, "this path speaks WebSocket; ask for an upgrade")));
             }
+            let forwarded: Vec<&[u8]> = head.values("x-forwarded-for").collect();
+            let forwarded = (!forwarded.is_empty()).then(|| forwarded.join(&b','));
             let mut response = Vec::new();
             return Ok(Some(match websocket::accept_upgrade(&head, SUBPROTOCOL, &mut response) {
-                Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used) },
+                Ok(()) => HttpStep::Upgraded { response, rest: self.held.split_off(used), forwarded },
                 Err(error) => refuse_upgrade(error.status(), error.text()),
             }));
         }

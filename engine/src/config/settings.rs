@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::ConfigError;
+use super::{ConfigError, proxies};
 
 /// One setting: a row of the table that flags, variables, file keys and help are made of.
 #[derive(Debug)]
@@ -135,7 +135,7 @@ pub static PUBLIC_URL: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 12] = [
+pub static SETTINGS: [&Setting; 14] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -147,6 +147,8 @@ pub static SETTINGS: [&Setting; 12] = [
     &HEARTBEAT_MS,
     &TLS_CERT,
     &TLS_KEY,
+    &proxies::TRUSTED_PROXIES,
+    &proxies::PROXY_PROTOCOL,
     &PUBLIC_URL,
 ];
 

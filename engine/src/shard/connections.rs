@@ -2,6 +2,8 @@
 //!
 //! What the bytes say is [`crate::channel`]'s; who is behind a connection is `sessions`' and `hello`'s.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 use super::{Farewell, Output, Outputs, Session, Shard, edge::Edge};
@@ -54,6 +56,8 @@ pub struct Connection {
     pub pinged: bool,
     /// What lies between its bytes and what they say.
     pub edge: Edge,
+    /// Whose it is, where that was asked: its peer, or whoever a trusted proxy has named.
+    pub client: Option<IpAddr>,
 }
 
 /// The table. The low half of a connection's name is its slot.
@@ -81,12 +85,13 @@ impl Connections {
         self.open
     }
 
-    fn insert(&mut self, id: u64, stage: Stage, edge: Edge, now_ms: u64) {
+    /// Takes a new one into the table.
+    pub fn insert(&mut self, id: u64, stage: Stage, edge: Edge, now_ms: u64) {
         let slot = slot(id);
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        let connection = Connection { id, stage, heard_ms: now_ms, pinged: false, edge };
+        let connection = Connection { id, stage, heard_ms: now_ms, pinged: false, edge, client: None };
         let before = self.slots[slot].replace(connection);
         assert!(before.is_none(), "the reactor names a slot anew only after it said Closed");
         self.open += 1;
@@ -123,11 +128,6 @@ impl Connections {
 }
 
 impl Shard {
-    pub(super) fn opened(&mut self, connection: u64) {
-        let (edge, now_ms) = (self.new_edge(), self.now.monotonic_ms());
-        self.connections.insert(connection, Stage::Http(Box::default()), edge, now_ms);
-    }
-
     pub(super) fn adopted(&mut self, connection: u64, token: u64, out: &mut Outputs) {
         let stage = Stage::Arriving { token, bytes: Vec::new() };
         self.connections.insert(connection, stage, Edge::Elsewhere, self.now.monotonic_ms());
@@ -285,7 +285,8 @@ impl Shard {
             match http.next_step(unready) {
                 HttpStep::NeedMore => return,
                 HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
-                HttpStep::Upgraded { response, rest } => {
+                HttpStep::Upgraded { response, rest, forwarded } => {
+                    self.upgraded_for(id, forwarded.as_deref());
                     out.send(id, |bytes| bytes.extend_from_slice(&response));
                     let now_ms = self.now.monotonic_ms();
                     let connection = self.connections.find(id).expect("found above");
@@ -304,11 +305,12 @@ impl Shard {
                 }
                 HttpStep::Request(request) => {
                     let exchange = self.token();
+                    let peer = self.client_of_request(id, request.headers());
                     let connection = self.connections.find(id).expect("found above");
                     let Stage::Http(http) = &mut connection.stage else { unreachable!("matched above") };
                     http.exchange = Some(exchange);
                     self.exchanges.insert(exchange, id);
-                    let job = Job::Http { exchange, peer: None, request };
+                    let job = Job::Http { exchange, peer, request };
                     out.list.push(Output::Job { connection: Some(id), job });
                     return;
                 }

@@ -1,4 +1,5 @@
-//! What lies between a connection's bytes and what they say: TLS, where the port speaks it.
+//! What lies between a connection's bytes and what they say: TLS, where the port speaks it, and before that whatever
+//! tells who it is (`preface`).
 //!
 //! Below it are ciphertext and the driver, above it HTTP and WebSocket, which do not know of it. What is sent is
 //! sealed last, when the driver carries it out, so that it is in the order in which it leaves.
@@ -8,6 +9,7 @@ use codec::tls::{TlsConnection, TlsFault};
 use super::{
     Output, Outputs, Shard,
     connections::{Connection, Stage},
+    preface::Preface,
 };
 use crate::{channel::http, limits};
 
@@ -18,6 +20,8 @@ pub enum Edge {
     Plain,
     /// TLS, in the state that the bytes so far left it in.
     Tls(Box<Tls>),
+    /// It is not yet known who it is.
+    Preface(Box<Preface>),
     /// It is on its way from another shard: until it is here, bytes mean nothing and nothing can be said.
     Elsewhere,
 }
@@ -72,6 +76,7 @@ impl Edge {
             Self::Tls(tls) => {
                 tls.connection.is_handshaking() && now_ms.saturating_sub(tls.since_ms) > limits::EDGE_MS
             }
+            Self::Preface(preface) => now_ms.saturating_sub(preface.since_ms) > limits::EDGE_MS,
             Self::Plain | Self::Elsewhere => false,
         }
     }
@@ -90,6 +95,7 @@ impl Shard {
     pub(super) fn received(&mut self, id: u64, bytes: &mut [u8], out: &mut Outputs) {
         match self.connections.find(id) {
             Some(Connection { edge: Edge::Tls(_), .. }) => self.sealed_received(id, bytes, out),
+            Some(Connection { edge: Edge::Preface(_), .. }) => self.preface_received(id, bytes, out),
             // One that arrives keeps its bytes.
             Some(Connection { edge: Edge::Plain | Edge::Elsewhere, .. }) => {
                 self.plain_received(id, bytes, out)
@@ -120,7 +126,8 @@ impl Shard {
     }
 
     fn refuse_tls(&mut self, id: u64, fault: &TlsFault, out: &mut Outputs) {
-        tracing::debug!(connection = id, %fault, "a connection is closed");
+        let client = self.connections.find(id).and_then(|connection| connection.client);
+        tracing::debug!(connection = id, ?client, %fault, "a connection is closed");
         self.count_tls_refusal(TlsRefusal::of(fault));
         if *fault == TlsFault::PlainHttp
             && let Some(connection) = self.connections.find(id)
@@ -134,8 +141,13 @@ impl Shard {
     }
 
     pub(super) fn edge_timed_out(&mut self, id: u64, out: &mut Outputs) {
-        tracing::debug!(connection = id, "a connection is closed: its TLS handshake took too long");
-        self.count_tls_refusal(TlsRefusal::Timeout);
+        tracing::debug!(
+            connection = id,
+            "a connection is closed: its PROXY header or TLS handshake took too long"
+        );
+        if let Some(Connection { edge: Edge::Tls(_), .. }) = self.connections.find(id) {
+            self.count_tls_refusal(TlsRefusal::Timeout);
+        }
         self.close_now(id, out);
     }
 
@@ -165,7 +177,7 @@ impl Shard {
         let connection = self.connections.find(id)?;
         match &mut connection.edge {
             Edge::Plain => Some(bytes),
-            Edge::Elsewhere => None,
+            Edge::Preface(_) | Edge::Elsewhere => None,
             Edge::Tls(tls) => {
                 sealed.clear();
                 if bytes.is_empty() {

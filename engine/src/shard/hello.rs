@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use std::net::IpAddr;
+
 use codec::{
     message::{Hello, ServerMessage},
     websocket::{Decoder, Side},
@@ -38,6 +40,8 @@ pub struct Arrival {
     pub hello: VisitorHello,
     /// What lies between its bytes and what they say, in the state that the bytes so far left it in.
     pub edge: Edge,
+    /// Whose connection it is, where that was asked.
+    pub client: Option<IpAddr>,
 }
 
 /// A visitor's hello after its token was checked.
@@ -155,19 +159,19 @@ impl Shard {
         let token = self.token();
         // The decoder follows when the bytes it is reading are through.
         let decoder = Decoder::new(Side::Server, 0);
-        let arrival = Arrival { decoder, bytes: Vec::new(), hello, edge: Edge::Elsewhere };
+        let arrival = Arrival { decoder, bytes: Vec::new(), hello, edge: Edge::Elsewhere, client: None };
         let connection = self.connections.find(id).expect("it just said hello");
         connection.stage = Stage::Leaving { to, token, arrival: Box::new(arrival) };
         out.list.push(Output::HandOver { connection: id, to, token });
     }
 
     pub(super) fn handed_over(&mut self, id: u64, out: &mut Outputs) {
-        let Some(Connection { stage: Stage::Leaving { to, token, mut arrival }, edge, .. }) =
+        let Some(Connection { stage: Stage::Leaving { to, token, mut arrival }, edge, client, .. }) =
             self.connections.remove(id)
         else {
             return;
         };
-        arrival.edge = edge;
+        (arrival.edge, arrival.client) = (edge, client);
         out.lane(to, true, LaneItem::Arrival { token, arrival });
     }
 
@@ -203,7 +207,7 @@ impl Shard {
         let Stage::Arriving { bytes: mut held, .. } = before else {
             unreachable!("adopted and not yet landed")
         };
-        connection.edge = arrival.edge;
+        (connection.edge, connection.client) = (arrival.edge, arrival.client);
         self.flush_edge(id, out);
         self.attach(id, arrival.hello, out);
         let mut bytes = arrival.bytes;

@@ -15,6 +15,7 @@ mod edge;
 mod hello;
 mod inbound;
 mod loading;
+mod preface;
 mod sessions;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,8 @@ use std::{
     ops::Range,
     sync::Arc,
 };
+
+use std::net::IpAddr;
 
 use codec::tls::TlsConfig;
 use store::{
@@ -38,6 +41,7 @@ use crate::{
     identity::Identity,
     jobs::{Done, Job},
     placement,
+    proxies::Proxies,
 };
 
 /// The only team there is so far.
@@ -70,6 +74,13 @@ pub enum Input<'a> {
     Opened {
         /// Its name from now on.
         connection: u64,
+    },
+    /// Who is at the other end of a connection.
+    Peer {
+        /// Of which.
+        connection: u64,
+        /// The address; `None` where the kernel does not say.
+        peer: Option<IpAddr>,
     },
     /// Bytes from a peer; the buffer may be changed in place.
     Received {
@@ -132,6 +143,11 @@ pub enum Output {
         /// The whole frame.
         frame: Arc<[u8]>,
     },
+    /// Say with [`Input::Peer`] who is at the other end.
+    AskPeer {
+        /// Of which connection.
+        connection: u64,
+    },
     /// Send what TLS has to say of itself.
     Flush {
         /// To whom.
@@ -167,7 +183,8 @@ pub enum Output {
         /// What.
         record: Record,
     },
-    /// Ask the pool. An HTTP request names its connection, whose peer's address the driver fills in.
+    /// Ask the pool. An HTTP request names its connection, whose peer's address the driver fills in
+    /// where the shard did not ask for it.
     Job {
         /// Whose request, if it is one.
         connection: Option<u64>,
@@ -301,6 +318,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Whether and how the public port speaks TLS.
     pub tls: Option<TlsConfig>,
+    /// Which proxies are believed about who a client is.
+    pub proxies: Proxies,
 }
 
 /// Where a shard begins.
@@ -367,6 +386,10 @@ pub struct Shard {
     counts: Counts,
     /// Plaintext of one receive; kept for its memory.
     plain: Vec<u8>,
+    /// What was said in the log once and is not said again.
+    warned: Vec<&'static str>,
+    /// Connections in a row of which the kernel did not say who it is.
+    unknown_peers: u32,
 }
 
 impl Shard {
@@ -396,6 +419,8 @@ impl Shard {
             dismissed_ms: 0,
             counts: Counts::default(),
             plain: Vec::new(),
+            warned: Vec::new(),
+            unknown_peers: 0,
             settings,
         };
         for stored in beginning.conversations {
@@ -421,7 +446,8 @@ impl Shard {
     /// Takes one input of the turn.
     pub fn handle(&mut self, input: Input<'_>, out: &mut Outputs) {
         match input {
-            Input::Opened { connection } => self.opened(connection),
+            Input::Opened { connection } => self.opened(connection, out),
+            Input::Peer { connection, peer } => self.peer_known(connection, peer, out),
             Input::Received { connection, bytes } => self.received(connection, bytes, out),
             Input::Drained { connection } => self.drained(connection, out),
             Input::Closed { connection } => self.closed(connection, out),

@@ -6,6 +6,7 @@ mod desk;
 
 mod conversation;
 mod hostile;
+mod proxies;
 mod resume;
 mod tls;
 mod upkeep;

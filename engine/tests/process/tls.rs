@@ -24,17 +24,17 @@ const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 /// How often a test looks whether something is so, each time after a twentieth of a second.
 const LOOKS: u32 = 200;
 
-type Sealed = StreamOwned<ClientConnection, TcpStream>;
+pub type Sealed = StreamOwned<ClientConnection, TcpStream>;
 
 /// Writes a new certificate and its key, and returns the certificate.
-fn renew(folder: &Path) -> String {
+pub fn renew(folder: &Path) -> String {
     let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).expect("makes one");
     fs::write(folder.join("cert.pem"), made.cert.pem()).expect("writes");
     fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).expect("writes");
     made.cert.pem()
 }
 
-fn trust(certificate: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+pub fn trust(certificate: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(certificate.as_bytes()).expect("a certificate"))
@@ -48,10 +48,15 @@ fn trust(certificate: &str, version: &'static SupportedProtocolVersion) -> Arc<C
     Arc::new(config)
 }
 
-fn connect(server: SocketAddr, trust: &Arc<ClientConfig>) -> Sealed {
+/// TLS over a connection.
+pub fn over(stream: TcpStream, trust: &Arc<ClientConfig>) -> Sealed {
     let name = ServerName::try_from(NAME).expect("a name");
     let connection = ClientConnection::new(Arc::clone(trust), name).expect("a client");
-    StreamOwned::new(connection, TcpStream::connect(server).expect("it listens"))
+    StreamOwned::new(connection, stream)
+}
+
+fn connect(server: SocketAddr, trust: &Arc<ClientConfig>) -> Sealed {
+    over(TcpStream::connect(server).expect("it listens"), trust)
 }
 
 /// The status line of `/health/ready`, or why there is none. The connection stays.
@@ -76,14 +81,16 @@ fn is_ready(server: SocketAddr, trust: &Arc<ClientConfig>) -> bool {
     ask(&mut connect(server, trust)) == "HTTP/1.1 200 OK"
 }
 
-/// A door through which plain clients reach a TLS server.
-fn tunnel(server: SocketAddr, trust: Arc<ClientConfig>) -> SocketAddr {
+/// A door through which plain clients reach a TLS server, which is told `preface` first.
+pub fn tunnel(server: SocketAddr, trust: Arc<ClientConfig>, preface: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for plain in listener.incoming() {
-            let (plain, trust) = (plain.expect("a client"), Arc::clone(&trust));
-            std::thread::spawn(move || carry(plain, connect(server, &trust)));
+            let mut stream = TcpStream::connect(server).expect("it listens");
+            stream.write_all(&preface).expect("it takes bytes");
+            let (plain, sealed) = (plain.expect("a client"), over(stream, &trust));
+            std::thread::spawn(move || carry(plain, sealed));
         }
     });
     address
@@ -136,7 +143,7 @@ fn conversations_over_tls_move_to_their_shards_and_go_on() {
     everywhere(|mut desk, _, certificate| {
         let text = "long words ".repeat(300);
         for version in VERSIONS {
-            let door = tunnel(desk.address, trust(&certificate, version));
+            let door = tunnel(desk.address, trust(&certificate, version), Vec::new());
             for number in 0..6 {
                 let mut client = Client::connect(door);
                 let token = desk.visitor_token(&format!("{version:?}-{number}"), "normal");
@@ -235,7 +242,7 @@ fn hang_up(desk: &Desk) {
     assert!(Command::new("kill").args(["-HUP", &id]).status().expect("kill runs").success());
 }
 
-fn wait_until(is_so: impl Fn() -> bool) {
+pub fn wait_until(is_so: impl Fn() -> bool) {
     for _ in 0..LOOKS {
         if is_so() {
             return;

@@ -1,5 +1,6 @@
 //! Whole conversations over shards without machines.
 
+mod proxies;
 mod tls;
 mod world;
 

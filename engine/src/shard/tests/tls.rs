@@ -27,7 +27,7 @@ pub struct TlsPort {
 }
 
 impl TlsPort {
-    fn new(version: &'static SupportedProtocolVersion, piece: usize) -> Self {
+    pub fn new(version: &'static SupportedProtocolVersion, piece: usize) -> Self {
         let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).expect("makes one");
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let mut roots = RootCertStore::empty();

@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use std::net::IpAddr;
+
 use codec::websocket::{Decoder, Incoming, Opcode, Side, encode_close, encode_masked_frame};
 use serde_json::Value;
 use store::{
@@ -22,6 +24,7 @@ use crate::{
     identity::{AgentRole, Class, Identity, VisitorClaims},
     jobs::{Done, Job},
     placement,
+    proxies::Proxies,
 };
 
 pub const START_MS: u64 = 1_795_392_000_000;
@@ -41,6 +44,7 @@ pub struct Client {
 
 enum Queued {
     Opened(u64),
+    Peer(u64),
     Received(u64, Vec<u8>),
     Drained(u64),
     Closed(u64),
@@ -63,6 +67,12 @@ pub struct World {
     pub clients: Vec<Client>,
     /// What clients of a port with TLS need.
     port: Option<TlsPort>,
+    /// Where every connection comes from.
+    pub peer: Option<IpAddr>,
+    /// What clients say before anything else: as a proxy does.
+    pub preface: Vec<u8>,
+    /// Who asked for what over HTTP.
+    pub asked_by: Vec<Option<IpAddr>>,
     by_connection: BTreeMap<(usize, u64), usize>,
     next_connection: u64,
     now_ms: u64,
@@ -75,6 +85,11 @@ impl World {
 
     /// One whose port speaks TLS, or does not.
     pub fn on(port: Option<TlsPort>, shards: usize) -> Self {
+        Self::behind(Proxies::default(), port, shards)
+    }
+
+    /// One behind proxies.
+    pub fn behind(proxies: Proxies, port: Option<TlsPort>, shards: usize) -> Self {
         let settings = Settings {
             shards,
             desk: DeskSettings { lease_ms: 10_000, capacity: 8 },
@@ -82,6 +97,7 @@ impl World {
             run: 7,
             identity: Identity::new(&[1; 32], &[2; 32]),
             tls: port.as_ref().map(|port| port.server.clone()),
+            proxies,
         };
         let mut world = Self {
             shards: Vec::new(),
@@ -92,6 +108,9 @@ impl World {
             disk_waits: false,
             clients: Vec::new(),
             port,
+            peer: None,
+            preface: Vec::new(),
+            asked_by: Vec::new(),
             by_connection: BTreeMap::new(),
             next_connection: 0,
             now_ms: 1_000,
@@ -169,6 +188,9 @@ impl World {
             let item = std::mem::replace(item, Queued::Opened(u64::MAX));
             match item {
                 Queued::Opened(connection) => shard.handle(Input::Opened { connection }, &mut out),
+                Queued::Peer(connection) => {
+                    shard.handle(Input::Peer { connection, peer: self.peer }, &mut out);
+                }
                 Queued::Received(connection, mut bytes) => {
                     shard.handle(Input::Received { connection, bytes: &mut bytes }, &mut out);
                 }
@@ -192,6 +214,7 @@ impl World {
             match output {
                 Output::Send { connection, bytes } => self.send(index, connection, &out.bytes[bytes]),
                 Output::SendShared { connection, frame } => self.send(index, connection, &frame),
+                Output::AskPeer { connection } => self.inboxes[index].push_front(Queued::Peer(connection)),
                 Output::Flush { connection } => self.send(index, connection, &[]),
                 Output::Close { connection } => {
                     let mut sealed = Vec::new();
@@ -284,7 +307,8 @@ impl World {
                 let found = Ok(events.take(limit as usize).collect());
                 Done::Events { request, found }
             }
-            Job::Http { .. } | Job::HttpTaken { .. } | Job::HttpGone { .. } => return,
+            Job::Http { peer, .. } => return self.asked_by.push(peer),
+            Job::HttpTaken { .. } | Job::HttpGone { .. } => return,
         };
         self.inboxes[index].push_back(Queued::Done(done));
     }
@@ -394,7 +418,8 @@ impl World {
 
     // What clients do
 
-    pub fn connect(&mut self, shard: usize) -> usize {
+    /// A client that has not said anything.
+    pub fn open(&mut self, shard: usize) -> usize {
         let connection = self.new_connection();
         let decoder = Decoder::new(Side::Client, 1 << 20);
         let tls = self.port.as_ref().map(TlsPort::client);
@@ -402,12 +427,26 @@ impl World {
         let client =
             Client { shard, connection, decoder, tls, upgraded: false, received, closed_with, gone: false };
         self.clients.push(client);
-        self.by_connection.insert((shard, connection), self.clients.len() - 1);
+        let client = self.clients.len() - 1;
+        self.by_connection.insert((shard, connection), client);
         self.inboxes[shard].push_back(Queued::Opened(connection));
+        client
+    }
+
+    /// A client that asks for a WebSocket.
+    pub fn connect(&mut self, shard: usize) -> usize {
+        let client = self.open(shard);
+        self.preface.clone().chunks(7).for_each(|piece| self.send_as_is(client, piece.to_vec()));
         let mut request = Vec::new();
         codec::websocket::request_upgrade("desk", "/ws", [7; 16], Some("ringdesk.v1"), &mut request);
-        self.send_bytes(self.clients.len() - 1, request);
-        self.clients.len() - 1
+        self.send_bytes(client, request);
+        client
+    }
+
+    /// Whose the connection is, as the shard knows it where it is now.
+    pub fn client_of(&mut self, client: usize) -> Option<IpAddr> {
+        let Client { shard, connection, .. } = self.clients[client];
+        self.shards[shard].connections.find(connection)?.client
     }
 
     pub fn send_bytes(&mut self, client: usize, bytes: Vec<u8>) {
