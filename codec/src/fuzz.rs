@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use crate::http::{BodyDecoder, HttpError, Limits, decode_request_head};
 use crate::json::{decode_client, decode_server, encode_client, encode_server};
 use crate::protocol::Decoded;
+use crate::proxy;
 use crate::websocket::{
     COMPRESSED_BYTES_MIN, Compressor, Decoder, Decompressor, Deflate, Incoming, Opcode, Side, WebSocketError,
 };
@@ -120,6 +121,24 @@ pub fn json(data: &[u8]) {
         encode_server(&message, &mut out);
         let again = std::str::from_utf8(&out).expect("what is written is UTF-8");
         assert_eq!(decode_server(again).as_ref(), Ok(&message), "{again}");
+    }
+}
+
+/// A header is never whole before its end, and what stands behind it changes nothing. The first byte says where to cut.
+pub fn proxy(data: &[u8]) {
+    let Some((&cut, raw)) = data.split_first() else {
+        return;
+    };
+    let whole = proxy::decode(raw);
+    let cut_at = raw.len() * usize::from(cut) / 256;
+    match proxy::decode(&raw[..cut_at]) {
+        Ok(Decoded::NeedMore) => {}
+        early => assert_eq!(early, whole, "a beginning is the whole or nothing yet"),
+    }
+    if let Ok(Decoded::Complete { used, .. }) = whole {
+        assert!(used <= raw.len().min(proxy::V2_BYTES_MAX));
+        assert_eq!(proxy::decode(&raw[..used]), whole);
+        assert_eq!(proxy::decode(&raw[..used - 1]), Ok(Decoded::NeedMore));
     }
 }
 

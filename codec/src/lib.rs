@@ -10,6 +10,8 @@ pub mod http;
 pub mod json;
 pub mod message;
 pub mod protocol;
+pub mod proxy;
+pub mod tls;
 pub mod valid;
 pub mod websocket;
 

@@ -5,6 +5,7 @@
 //! valid. Nothing here listens, opens or creates anything.
 
 pub mod peers;
+pub mod proxies;
 pub mod settings;
 
 use std::{
@@ -15,6 +16,8 @@ use std::{
 use net::{Backend, BackendChoice};
 use peers::Peers;
 use settings::{Layers, Setting, Value};
+
+use crate::{proxies::Proxies, tls_files::TlsFiles};
 
 /// Most shards of one process.
 pub const SHARDS_MAX: usize = 256;
@@ -65,6 +68,10 @@ pub struct Config {
     pub heartbeat_ms: u32,
     /// Whether WebSocket messages are compressed for clients that offer it.
     pub websocket_deflate: bool,
+    /// Certificate and key of the public port; `None`: it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
+    /// Which proxies are believed.
+    pub proxies: Proxies,
     /// Where browsers reach this server, without a slash at the end; `None`: as `listen` says.
     pub public_url: Option<String>,
     /// How long a stop waits for clients.
@@ -76,10 +83,13 @@ pub struct Config {
 impl Config {
     /// The address to print in links.
     pub fn public_url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
         match &self.public_url {
             Some(url) => url.clone(),
-            None if self.listen.ip().is_unspecified() => format!("http://localhost:{}", self.listen.port()),
-            None => format!("http://{}", self.listen),
+            None if self.listen.ip().is_unspecified() => {
+                format!("{scheme}://localhost:{}", self.listen.port())
+            }
+            None => format!("{scheme}://{}", self.listen),
         }
     }
 }
@@ -141,7 +151,15 @@ fn read_file(path: &Path) -> Result<String, ConfigError> {
 /// Gives every value its meaning. All that is wrong is told at once, not one mistake a start.
 fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
     let mut errors = Vec::new();
+    let certificate = take(layers, &settings::TLS_CERT, directory, &mut errors);
+    let key = take(layers, &settings::TLS_KEY, directory, &mut errors);
+    if certificate.is_some() != key.is_some() && errors.is_empty() {
+        let (given, other) = if key.is_none() { ("cert", "key") } else { ("key", "cert") };
+        errors.push(ConfigError::new(format!("--tls-{given} goes with --tls-{other}; give both or none")));
+    }
     let config = Config {
+        proxies: proxies::resolve(layers, &mut errors),
+        tls: certificate.zip(key).map(|(certificate, key)| TlsFiles { certificate, key }),
         listen: take(layers, &settings::LISTEN, address, &mut errors).unwrap_or(([0, 0, 0, 0], 0).into()),
         metrics: take(layers, &settings::METRICS, address, &mut errors).unwrap_or(([0, 0, 0, 0], 0).into()),
         data: take(layers, &settings::DATA, directory, &mut errors).unwrap_or_default(),

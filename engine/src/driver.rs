@@ -73,6 +73,8 @@ pub struct Driver {
     pub stop: Arc<AtomicBool>,
     /// How long it waits then for clients to take what is queued for them, in milliseconds.
     pub drain_ms: u64,
+    /// What a send becomes under TLS; kept for its memory.
+    pub sealed: Vec<u8>,
     /// Told once, when the journal has failed: from then on the shard acknowledges nothing.
     pub on_journal_failed: Box<dyn FnMut(&JournalError)>,
 }
@@ -235,9 +237,9 @@ impl Running {
         }
     }
 
-    /// Carries out what the shard wants, and what it wants when something of that is refused.
+    /// Carries out what the shard wants, and what it wants when it hears what became of it.
     fn carry_out(&mut self) {
-        let mut refused = Vec::new();
+        let mut answers = Vec::new();
         loop {
             for microseconds in self.outputs.ack_us.drain(..) {
                 self.driver.counting.durable_ack(microseconds);
@@ -248,7 +250,8 @@ impl Running {
                 match output {
                     Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
                     Output::SendShared { connection, frame } => driver.send(connection, &frame),
-                    Output::Close { connection } => driver.reactor.close(ConnectionId::from_u64(connection)),
+                    Output::Flush { connection } => driver.send(connection, &[]),
+                    Output::Close { connection } => driver.close(connection),
                     Output::Abort { connection } => {
                         driver.reactor.abort(ConnectionId::from_u64(connection), CloseReason::Ours);
                     }
@@ -257,7 +260,7 @@ impl Running {
                     }
                     Output::Lane { to, vip, item } => {
                         let full = self.backlog.put(&driver.neighbours, (to, vip), item, self.now_us);
-                        refused.extend(full.map(Input::LaneFull));
+                        answers.extend(full.map(Input::LaneFull));
                     }
                     Output::Record { number, record } => {
                         if !self.has_failed && journal_result.is_ok() {
@@ -267,17 +270,17 @@ impl Running {
                     Output::Job(job) => {
                         if let Err(job) = driver.pool.jobs.try_send(job) {
                             driver.counting.job_refused();
-                            refused.push(Input::JobRefused(job));
+                            answers.push(Input::JobRefused(job));
                         }
                     }
                 }
             }
             self.outputs.clear();
             self.check(journal_result);
-            if refused.is_empty() {
+            if answers.is_empty() {
                 return;
             }
-            for input in refused.drain(..) {
+            for input in answers.drain(..) {
                 self.driver.shard.handle(input, &mut self.outputs);
             }
         }
@@ -291,15 +294,29 @@ impl Driver {
         Ok(())
     }
 
+    /// What TLS has to say of itself goes, too; of no bytes, only that.
     fn send(&mut self, connection: u64, bytes: &[u8]) {
+        let Self { shard, reactor, sealed, .. } = self;
+        let Some(bytes) = shard.seal(connection, bytes, sealed) else { return self.close(connection) };
         let connection = ConnectionId::from_u64(connection);
-        match self.reactor.send(connection, bytes) {
+        match reactor.send(connection, bytes) {
             // Closed: its `Event::Closed` is on the way, or was there already.
             Ok(()) | Err(SendError::Closed) => {}
             Err(SendError::Full) => {
                 self.counting.slow_reader();
-                self.reactor.abort(connection, CloseReason::SlowReader);
+                reactor.abort(connection, CloseReason::SlowReader);
             }
+        }
+    }
+
+    /// Behind what is queued, and behind the end that TLS has for it.
+    fn close(&mut self, connection: u64) {
+        let Self { shard, reactor, sealed, .. } = self;
+        let end = shard.seal_end(connection, sealed);
+        let connection = ConnectionId::from_u64(connection);
+        match reactor.send(connection, end) {
+            // So slow that it would not read the end either: the close itself says enough.
+            Ok(()) | Err(SendError::Closed | SendError::Full) => reactor.close(connection),
         }
     }
 }

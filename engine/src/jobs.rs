@@ -148,6 +148,8 @@ pub enum Done {
         /// the newest durable one. What is not among them is in SQL already.
         reply: RecentReply,
     },
+    /// Certificate and key for connections from now on.
+    Tls(codec::tls::TlsConfig),
     /// Every record of this shard's journal up to this number is in SQL.
     Projected {
         /// The last record's number.

@@ -19,6 +19,9 @@ pub const HTTP_REQUEST_MS: u64 = 10_000;
 /// Longest a connection may be silent between requests, in milliseconds.
 pub const HTTP_IDLE_MS: u64 = 60_000;
 
+/// Longest that a peer may take for a PROXY header, and again for a TLS handshake, in milliseconds.
+pub const EDGE_MS: u64 = 10_000;
+
 /// One WebSocket message, in bytes: the longest text with room for escapes and fields.
 pub const WEB_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Longest an upgraded connection may say nothing of itself, in milliseconds.

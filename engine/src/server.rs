@@ -33,13 +33,14 @@ use crate::{
     pool::{
         self, Pool, PoolParts,
         api::SetupToken,
-        link::{self, ShardEnd},
+        link::{self, DoneQueue, ShardEnd},
         metrics::Metrics,
         records::Records,
     },
     projection::{Followed, Lag, ProjectionThread, Projector},
     recovery::{self, DataDirectory, Recovered, RecoveryError},
     shard::{Beginning, Now, Outputs, Settings, Shard},
+    tls_files::{TlsFiles, TlsFilesError},
 };
 
 /// Why the server does not start, or had to end.
@@ -49,6 +50,8 @@ pub enum ServeError {
     Recovery(RecoveryError),
     /// No secrets to sign with.
     Secrets(SecretError),
+    /// Certificate and key cannot be used.
+    Tls(TlsFilesError),
     /// The database cannot be used.
     Database(SqlError),
     /// Neither io_uring nor epoll, or not the one asked for.
@@ -70,6 +73,7 @@ impl fmt::Display for ServeError {
         match self {
             Self::Recovery(error) => write!(f, "{error}"),
             Self::Secrets(error) => write!(f, "{error}"),
+            Self::Tls(error) => write!(f, "{error}"),
             Self::Database(error) => write!(f, "{error}"),
             Self::Reactor(error) => write!(f, "{error}"),
             Self::Listen(address, error) => match error.kind() {
@@ -110,6 +114,7 @@ enum Ended {
 /// Runs the server until a signal ends it.
 pub fn serve(mut config: Config) -> Result<(), ServeError> {
     logging::start(config.log_format);
+    let tls = config.tls.as_ref().map(TlsFiles::load).transpose().map_err(ServeError::Tls)?;
     let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;
     let disk: Arc<dyn Disk> = Arc::new(data.journal());
@@ -168,10 +173,17 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         websocket_deflate: config.websocket_deflate,
         run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,
         identity: secrets.identity(),
-        gate: Gate::new(config.peers.gate(u64::from(capacity.connections_per_shard) * shards as u64)),
+        gate: Gate::new(
+            config
+                .peers
+                .gate(u64::from(capacity.connections_per_shard) * shards as u64, &config.proxies.networks),
+        ),
         peers: config.peers.limits,
         origins: config.peers.origins(config.public_url.as_deref()),
+        tls,
+        proxies: config.proxies.clone(),
     };
+    let dones: Vec<DoneQueue> = ends.iter().map(|end| end.dones.clone()).collect();
     let neighbours = wakers
         .iter()
         .map(|waker| {
@@ -201,6 +213,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         config.listen = crew.start(index, port, journal, pool, beginning, config.listen)?;
     }
     watch_signals(&pool, ended).map_err(ServeError::Start)?;
+    reload_on_hangup(&pool, config.tls.clone(), dones).map_err(ServeError::Start)?;
     println!("{}", banner(&config, pool.metrics_address(), &reason, setup.as_ref()));
 
     let failed = wait_for_the_end(&endings, &pool)?;
@@ -286,6 +299,7 @@ impl Crew {
                 stop,
                 drain_ms,
                 on_journal_failed,
+                sealed: Vec::new(),
             };
             let result = driver.run(outputs);
             tell(&ended, Ended::Shard(index, result));
@@ -406,6 +420,28 @@ fn watch_signals(pool: &Pool, ended: mpsc::Sender<Ended>) -> io::Result<()> {
                 std::process::exit(1);
             }
             tell(&ended, Ended::Signal);
+        }
+    });
+    Ok(())
+}
+
+/// SIGHUP: the files are read again. Connections that are there stay as they are; where the files are of no use,
+/// everything does. Without TLS it does nothing, rather than end the server as it would by itself.
+fn reload_on_hangup(pool: &Pool, files: Option<TlsFiles>, dones: Vec<DoneQueue>) -> io::Result<()> {
+    let _runtime = pool.handle().enter();
+    let mut hangup = signal(SignalKind::hangup())?;
+    pool.handle().spawn(async move {
+        while hangup.recv().await.is_some() {
+            match files.as_ref().map(TlsFiles::load) {
+                Some(Ok(config)) => {
+                    for queue in &dones {
+                        queue.push(Done::Tls(config.clone())).await;
+                    }
+                    tracing::info!("certificate and key were read again: new connections get them");
+                }
+                Some(Err(error)) => tracing::error!(%error, "certificate and key stay as they were"),
+                None => tracing::info!("nothing to read again: there is no --tls-cert"),
+            }
         }
     });
     Ok(())

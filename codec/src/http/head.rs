@@ -67,7 +67,7 @@ fn parse<'a>(head: &'a [u8], limits: &Limits) -> Result<RequestHead<'a>, HttpErr
     let mut fields = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     let fields = &mut fields[..limits.headers_max.min(HEADERS_MAX)];
-    let status = request.parse_with_uninit_headers(head, fields).map_err(split_error)?;
+    let status = request.parse_with_uninit_headers(head, fields).map_err(|error| split_error(error, head))?;
     let (Some(method), Some(whole), Some(minor)) = (request.method, request.path, request.version) else {
         return Err(HttpError::BadRequestLine);
     };
@@ -93,7 +93,7 @@ fn parse<'a>(head: &'a [u8], limits: &Limits) -> Result<RequestHead<'a>, HttpErr
     Ok(head)
 }
 
-fn split_error(error: httparse::Error) -> HttpError {
+fn split_error(error: httparse::Error, head: &[u8]) -> HttpError {
     match error {
         httparse::Error::HeaderName => HttpError::BadHeaderName,
         httparse::Error::HeaderValue => HttpError::BadHeaderValue,
@@ -102,8 +102,17 @@ fn split_error(error: httparse::Error) -> HttpError {
             HttpError::BadRequestLine
         }
         httparse::Error::TooManyHeaders => HttpError::TooManyHeaders,
-        httparse::Error::Version => HttpError::UnsupportedVersion,
+        httparse::Error::Version if names_http(head) => HttpError::UnsupportedVersion,
+        // A PROXY header, say, which is none of HTTP's.
+        httparse::Error::Version => HttpError::BadRequestLine,
     }
+}
+
+/// Whether the request line ends with some version of HTTP.
+fn names_http(head: &[u8]) -> bool {
+    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    version.get(..5).is_some_and(|begin| begin.eq_ignore_ascii_case(b"HTTP/"))
 }
 
 fn check_host(head: &RequestHead<'_>, authority: Option<&str>) -> Result<(), HttpError> {

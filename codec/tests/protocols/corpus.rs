@@ -49,6 +49,11 @@ fn json_holds_over_its_corpus_and_mutations_of_it() {
 }
 
 #[test]
+fn proxy_holds_over_its_corpus_and_mutations_of_it() {
+    check("proxy", fuzz::proxy);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_mutations() {
     let some = |seed| Mutations::new(seed, b"some bytes").take(20).collect::<Vec<_>>();
     assert_eq!(some(1), some(1));

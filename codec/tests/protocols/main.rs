@@ -6,5 +6,7 @@ mod deflate;
 mod documents;
 mod http;
 mod json;
+mod proxy;
 mod table;
+mod tls;
 mod websocket;

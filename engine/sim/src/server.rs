@@ -21,6 +21,7 @@ use engine::{
     origin::Origins,
     pool::{link, metrics::Metrics},
     projection::{Followed, Projector, Round},
+    proxies::Proxies,
     recovery::{self, RecoveryError},
     server::{open_conversations, tell_projected},
     shard::{Beginning, Now, Outputs, Settings, Shard},
@@ -111,6 +112,8 @@ impl Server {
             gate: Gate::new(GateLimits::none()),
             peers: PeerLimits::default(),
             origins: Origins::default(),
+            tls: None,
+            proxies: Proxies::default(),
         };
         // Mostly so small that they are full again and again.
         let lane_items = *random.pick(&[4, 16, limits::LANE_ITEMS_MAX]);
@@ -158,6 +161,7 @@ impl Server {
                 counting: Counting::new(machine.metrics.clone()),
                 stop: Arc::clone(&stop),
                 drain_ms: DRAIN_MS,
+                sealed: Vec::new(),
                 on_journal_failed: Box::new(move |_| failed.store(true, Ordering::Relaxed)),
             };
             server.shards.push(Running::begin(driver, outputs));

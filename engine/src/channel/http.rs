@@ -78,6 +78,8 @@ pub enum HttpStep {
         rest: Vec<u8>,
         /// Who the person may be, as far as the web page says.
         roles: Roles,
+        /// Whom the proxies on its way say it is for, as one list; `None` where none did.
+        forwarded: Option<Vec<u8>>,
     },
     /// Send the response, then close or go on.
     Answered {
@@ -182,10 +184,13 @@ impl HttpConnection {
             if roles.is_nobody() {
                 return Ok(Some(refuse_origin()));
             }
+            let forwarded: Vec<&[u8]> = head.values("x-forwarded-for").collect();
+            let forwarded = (!forwarded.is_empty()).then(|| forwarded.join(&b','));
             let mut response = Vec::new();
             return Ok(Some(match upgrade(&head, deflate, &mut response) {
                 Ok(deflate) => {
-                    HttpStep::Upgraded { response, deflate, rest: self.held.split_off(used), roles }
+                    let rest = self.held.split_off(used);
+                    HttpStep::Upgraded { response, deflate, rest, roles, forwarded }
                 }
                 Err(error) => refuse_upgrade(error.status(), error.text()),
             }));

@@ -152,8 +152,9 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// What the gate is to hold, of a process that has room for so many connections.
-    pub fn gate(&self, capacity: u64) -> GateLimits {
+    /// What the gate is to hold, of a process that has room for so many connections. Trusted proxies are not bounded:
+    /// behind one address they bring everybody.
+    pub fn gate(&self, capacity: u64, trusted: &[IpNet]) -> GateLimits {
         GateLimits {
             connections_max: self.connections_max.unwrap_or(capacity),
             address_connections_max: self.address_connections_max,
@@ -161,7 +162,7 @@ impl Peers {
                 per_second: self.address_new_per_second,
                 burst: self.address_new_per_second.saturating_mul(limits::ADDRESS_NEW_SECONDS),
             },
-            unlimited: self.unlimited.clone().into(),
+            unlimited: self.unlimited.iter().chain(trusted).copied().collect(),
         }
     }
 

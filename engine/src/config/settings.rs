@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use super::{ConfigError, peers};
+use super::{ConfigError, peers, proxies};
 
 /// One setting: a row of the table that flags, variables, file keys and help are made of.
 #[derive(Debug)]
@@ -117,6 +117,22 @@ pub static WEBSOCKET_DEFLATE: Setting = Setting {
     default: "off",
     limit: "on or off",
 };
+/// `--tls-cert`.
+pub static TLS_CERT: Setting = Setting {
+    name: "tls-cert",
+    value_name: "FILE",
+    help: "Certificate chain in PEM: the public port speaks TLS; read again on SIGHUP",
+    default: "",
+    limit: "the path of a file in PEM; it goes with --tls-key",
+};
+/// `--tls-key`.
+pub static TLS_KEY: Setting = Setting {
+    name: "tls-key",
+    value_name: "FILE",
+    help: "Private key in PEM that the certificate was made for",
+    default: "",
+    limit: "the path of a file in PEM; it goes with --tls-cert",
+};
 /// `--public-url`.
 pub static PUBLIC_URL: Setting = Setting {
     name: "public-url",
@@ -135,7 +151,7 @@ pub static DRAIN_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 25] = [
+pub static SETTINGS: [&Setting; 29] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -146,6 +162,10 @@ pub static SETTINGS: [&Setting; 25] = [
     &AGENT_CAPACITY,
     &HEARTBEAT_MS,
     &WEBSOCKET_DEFLATE,
+    &TLS_CERT,
+    &TLS_KEY,
+    &proxies::TRUSTED_PROXIES,
+    &proxies::PROXY_PROTOCOL,
     &PUBLIC_URL,
     &DRAIN_MS,
     &peers::CONNECTIONS_MAX_SETTING,

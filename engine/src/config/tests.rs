@@ -38,6 +38,8 @@ fn nothing_said_gives_the_defaults() {
             agent_capacity: 8,
             heartbeat_ms: 30_000,
             websocket_deflate: false,
+            tls: None,
+            proxies: Proxies::default(),
             public_url: None,
             drain_ms: 10_000,
             peers: Peers {
@@ -78,6 +80,10 @@ fn good_values_are_taken() {
             ("agent-lease-ms", "1000"),
             ("agent-capacity", "256"),
             ("websocket-deflate", "on"),
+            ("trusted-proxies", "127.0.0.1, 10.1.0.0/16,2001:db8::/32"),
+            ("proxy-protocol", "on"),
+            ("tls-cert", "/etc/ringdesk/cert.pem"),
+            ("tls-key", "/etc/ringdesk/key.pem"),
             ("public-url", "https://desk.example.com/"),
         ],
         &[],
@@ -87,6 +93,10 @@ fn good_values_are_taken() {
     assert_eq!(config.backend, BackendChoice::Exactly(Backend::Epoll));
     assert_eq!(config.public_url(), "https://desk.example.com");
     assert!(config.websocket_deflate);
+    assert_eq!(config.proxies.networks.len(), 3);
+    assert!(config.proxies.expects_header([127, 0, 0, 1].into()));
+    assert!(!config.proxies.expects_header([127, 0, 0, 2].into()), "one address is no network");
+    assert!(config.tls.is_some());
     assert_eq!((config.shards, config.agent_lease_ms, config.agent_capacity), (Some(256), 1_000, 256));
 }
 
@@ -125,6 +135,14 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         ("visitor-origins", "https://shop.example/", "such as https://shop.example"),
         ("agent-origins", "own,any", "such as https://intranet.example"),
         ("websocket-deflate", "true", "on or off"),
+        ("tls-cert", "", "the path of a file in PEM"),
+        ("trusted-proxies", "", "none, or up to 256 addresses and networks"),
+        ("trusted-proxies", "proxy.example.com", "such as 127.0.0.1,10.1.0.0/16"),
+        ("trusted-proxies", "10.0.0.0/33", "none, or up to 256"),
+        ("trusted-proxies", "10.0.0.1,", "none, or up to 256"),
+        ("trusted-proxies", "10.0.0.1 10.0.0.2", "with commas between"),
+        ("proxy-protocol", "yes", "off, or on"),
+        ("proxy-protocol", "on", "where --trusted-proxies names who sends it"),
         ("public-url", "desk.example.com", "http:// or https://"),
         ("public-url", "ftp://desk.example.com", "http:// or https://"),
         ("public-url", "https://desk.example.com/sub", "nothing behind it"),
@@ -135,6 +153,14 @@ fn each_bad_value_names_itself_its_limit_and_the_cure() {
         assert!(told.contains(limit), "{name} {text}: {told}");
         assert_eq!(told.lines().count(), 1, "{told}");
     }
+}
+
+#[test]
+fn a_certificate_without_its_key_is_no_setting() {
+    let told = complaint(&[("tls-cert", "cert.pem")], &[], None);
+    assert_eq!(told, "--tls-cert goes with --tls-key; give both or none");
+    let told = complaint(&[], &[("RINGDESK_TLS_KEY", "key.pem")], None);
+    assert_eq!(told, "--tls-key goes with --tls-cert; give both or none");
 }
 
 #[test]

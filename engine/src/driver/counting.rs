@@ -9,7 +9,7 @@ use crate::{
     identity::Class,
     journal::JournalStats,
     pool::metrics::{DropReason, Level, Metrics, Outcome, SessionRole},
-    shard::{Counts, Ended, PeerCounts, Shard, Shed},
+    shard::{Counts, Ended, PeerCounts, Shard, Shed, TlsRefusal},
     shedding::Step,
 };
 
@@ -84,6 +84,10 @@ impl Counting {
         self.publish_shedding(&counts);
         self.publish_peers(&counts.peers, now_us);
         self.publish_levels(&counts.peers, &reactor.stats());
+        for (reason, _) in TlsRefusal::ALL {
+            let since = counts.refused_tls[reason as usize] - self.counts.refused_tls[reason as usize];
+            self.metrics.tls_refused(reason).increment(since);
+        }
         let visitors = |counts: &Counts| counts.visitors.iter().sum::<u64>();
         change(self.metrics.sessions(SessionRole::Visitor), visitors(&self.counts), visitors(&counts));
         change(self.metrics.sessions(SessionRole::Agent), self.counts.agents, counts.agents);

@@ -19,7 +19,7 @@ pub use self::network::Level;
 use crate::{
     gate::Refusal,
     identity::Class,
-    shard::{Ended, Shed},
+    shard::{Ended, Shed, TlsRefusal},
     shedding::Step,
 };
 
@@ -98,6 +98,7 @@ struct Handles {
     desk_agents_ready: Gauge,
     jobs_refused: Counter,
     logins: [Counter; 3],
+    tls_refused: [Counter; TlsRefusal::ALL.len()],
     journals_failed: Gauge,
     projection_lag_records: Gauge,
     projection_lag_seconds: Gauge,
@@ -253,6 +254,11 @@ impl Metrics {
         &self.0.logins[outcome as usize]
     }
 
+    /// Connections that TLS closed, by why.
+    pub fn tls_refused(&self, reason: TlsRefusal) -> &Counter {
+        &self.0.tls_refused[reason as usize]
+    }
+
     /// Folds what histograms have gathered; to be called every second or so, or they grow.
     pub fn upkeep(&self) {
         self.0.prometheus.run_upkeep();
@@ -326,6 +332,8 @@ impl Handles {
             jobs_refused: counter!("ringdesk_pool_jobs_refused_total"),
             logins: ["accepted", "wrong", "throttled"]
                 .map(|outcome| counter!("ringdesk_logins_total", "outcome" => outcome)),
+            tls_refused: TlsRefusal::ALL
+                .map(|(_, reason)| counter!("ringdesk_tls_refused_total", "reason" => reason)),
             journals_failed: at_zero(gauge!("ringdesk_journals_failed")),
             projection_lag_records: at_zero(gauge!("ringdesk_projection_lag_records")),
             projection_lag_seconds: at_zero(gauge!("ringdesk_projection_lag_seconds")),
@@ -364,6 +372,7 @@ fn describe() {
     describe_gauge!("ringdesk_desk_agents_ready", "Agents who take conversations.");
     describe_counter!("ringdesk_pool_jobs_refused_total", "Jobs of shards that found the pool's queue full.");
     describe_counter!("ringdesk_logins_total", "Logins by outcome.");
+    describe_counter!("ringdesk_tls_refused_total", "Connections that TLS closed, by why.");
     describe_gauge!("ringdesk_build_info", "1, with the version of this build.");
     describe_gauge!(
         "ringdesk_journals_failed",
@@ -450,6 +459,13 @@ mod tests {
         line(&metrics.render(), "ringdesk_backend_info{backend=\"epoll\"} 1");
         metrics.logins(LoginOutcome::Throttled).increment(1);
         line(&metrics.render(), "ringdesk_logins_total{outcome=\"throttled\"} 1");
+        for (index, (reason, name)) in TlsRefusal::ALL.into_iter().enumerate() {
+            metrics.tls_refused(reason).increment(index as u64 + 1);
+            line(
+                &metrics.render(),
+                &format!("ringdesk_tls_refused_total{{reason=\"{name}\"}} {}", index + 1),
+            );
+        }
     }
 
     #[test]

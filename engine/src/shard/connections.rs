@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{Ended, Farewell, Output, Outputs, Session, Shard, strangers::Place};
+use super::{Ended, Farewell, Output, Outputs, Session, Shard, edge::Edge, strangers::Place};
 use crate::{
     channel::{
         http::{self, HttpConnection, HttpStep, Waiting},
@@ -55,6 +55,12 @@ pub struct Connection {
     pub heard_ms: u64,
     /// Whether a ping was sent since then.
     pub pinged: bool,
+    /// What lies between its bytes and what they say.
+    pub edge: Edge,
+    /// Whose it is, where that was asked: its peer, or whoever a trusted proxy has named.
+    pub client: Option<IpAddr>,
+    /// Whether `X-Forwarded-For` may name somebody else: not where a proxy that speaks first did not say whom it is for.
+    pub reads_forwarded: bool,
     /// Its place among all that there are; none while it is known only that it came from another shard.
     pub permit: Option<Permit>,
     /// Where it is found until its client has said hello.
@@ -64,11 +70,6 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// The client's address, where it is known.
-    pub fn client(&self) -> Option<IpAddr> {
-        self.permit.as_ref().and_then(Permit::address)
-    }
-
     fn holds_bytes(&self) -> usize {
         match &self.stage {
             Stage::Http(http) => http.held_bytes(),
@@ -120,13 +121,25 @@ impl Connections {
         now
     }
 
-    pub(super) fn insert(&mut self, id: u64, stage: Stage, permit: Option<Permit>, now_ms: u64) {
+    /// Takes a new one into the table.
+    pub(super) fn insert(&mut self, id: u64, stage: Stage, edge: Edge, permit: Option<Permit>, now_ms: u64) {
         let slot = slot(id);
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        let connection =
-            Connection { id, stage, heard_ms: now_ms, pinged: false, permit, stranger: None, held_bytes: 0 };
+        let client = permit.as_ref().and_then(Permit::address);
+        let connection = Connection {
+            id,
+            stage,
+            heard_ms: now_ms,
+            pinged: false,
+            edge,
+            client,
+            reads_forwarded: true,
+            permit,
+            stranger: None,
+            held_bytes: 0,
+        };
         let before = self.slots[slot].replace(connection);
         assert!(before.is_none(), "the reactor names a slot anew only after it said Closed");
         self.open += 1;
@@ -167,11 +180,12 @@ impl Connections {
 impl Shard {
     pub(super) fn adopted(&mut self, connection: u64, token: u64, out: &mut Outputs) {
         let stage = Stage::Arriving { token, bytes: Vec::new() };
-        self.connections.insert(connection, stage, None, self.now.monotonic_ms());
+        self.connections.insert(connection, stage, Edge::Elsewhere, None, self.now.monotonic_ms());
         self.connection_adopted(connection, token, out);
     }
 
-    pub(super) fn received(&mut self, id: u64, bytes: &mut [u8], out: &mut Outputs) {
+    /// What a peer says, whatever lies between it and its bytes.
+    pub(super) fn plain_received(&mut self, id: u64, bytes: &mut [u8], out: &mut Outputs) {
         let now_ms = self.now.monotonic_ms();
         let Some(connection) = self.connections.find(id) else { return };
         connection.heard_ms = now_ms;
@@ -246,6 +260,9 @@ impl Shard {
     fn check_silence(&mut self, id: u64, now_ms: u64, out: &mut Outputs) {
         let heartbeat_ms = u64::from(self.settings.heartbeat_ms);
         let connection = self.connections.find(id).expect("listed by the sweep");
+        if connection.edge.is_late(now_ms) {
+            return self.edge_timed_out(id, out);
+        }
         let silent_ms = now_ms.saturating_sub(connection.heard_ms);
         match &connection.stage {
             // Waiting for the pool is not the client's silence.
@@ -336,7 +353,8 @@ impl Shard {
             match http.next_step(unready, &self.settings.origins, self.settings.websocket_deflate) {
                 HttpStep::NeedMore => return,
                 HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
-                HttpStep::Upgraded { response, deflate, rest, roles } => {
+                HttpStep::Upgraded { response, deflate, rest, roles, forwarded } => {
+                    self.upgraded_for(id, forwarded.as_deref());
                     out.send(id, |bytes| bytes.extend_from_slice(&response));
                     let now_ms = self.now.monotonic_ms();
                     let connection = self.connections.find(id).expect("found above");
@@ -362,8 +380,8 @@ impl Shard {
                 }
                 HttpStep::Request(request) => {
                     let exchange = self.token();
+                    let peer = self.client_of_request(id, request.headers());
                     let connection = self.connections.find(id).expect("found above");
-                    let peer = connection.client();
                     let Stage::Http(http) = &mut connection.stage else { unreachable!("matched above") };
                     http.exchange = Some(exchange);
                     self.exchanges.insert(exchange, id);

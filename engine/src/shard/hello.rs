@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use std::net::IpAddr;
+
 use codec::{
     message::{Hello, ServerMessage},
     websocket::{Decoder, Deflate, Side},
@@ -16,6 +18,7 @@ use super::{
     Ended, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
     connections::{Connection, Stage},
     conversations::{Conversation, Feed, Index, Reader},
+    edge::Edge,
     loading::Parked,
 };
 use crate::{
@@ -45,6 +48,10 @@ pub struct Arrival {
     pub permit: Option<Permit>,
     /// How many more pings are borne.
     pub pings: Allowance,
+    /// What lies between its bytes and what they say, in the state that the bytes so far left it in.
+    pub edge: Edge,
+    /// Whose connection it is, where that was asked.
+    pub client: Option<IpAddr>,
 }
 
 /// A visitor's hello after its token was checked.
@@ -170,17 +177,19 @@ impl Shard {
         let connection = self.connections.find(id).expect("it just said hello");
         let pings = if let Stage::Web(web) = &connection.stage { web.pings } else { Allowance::default() };
         let permit = connection.permit.take();
-        let arrival = Arrival { decoder, deflate, bytes: Vec::new(), hello, permit, pings };
+        let (edge, client) = (Edge::Elsewhere, None);
+        let arrival = Arrival { decoder, deflate, bytes: Vec::new(), hello, permit, pings, edge, client };
         connection.stage = Stage::Leaving { to, token, arrival: Box::new(arrival) };
         out.list.push(Output::HandOver { connection: id, to, token });
     }
 
     pub(super) fn handed_over(&mut self, id: u64, out: &mut Outputs) {
-        let Some(Connection { stage: Stage::Leaving { to, token, arrival }, .. }) =
+        let Some(Connection { stage: Stage::Leaving { to, token, mut arrival }, edge, client, .. }) =
             self.connections.remove(id)
         else {
             return;
         };
+        (arrival.edge, arrival.client) = (edge, client);
         out.lane(to, true, LaneItem::Arrival { token, arrival });
     }
 
@@ -216,12 +225,18 @@ impl Shard {
         let web = WebConnection { decoder: arrival.decoder, pings: arrival.pings, ..fresh };
         connection.permit = arrival.permit;
         let before = std::mem::replace(&mut connection.stage, Stage::Web(Box::new(web)));
-        let Stage::Arriving { bytes: held, .. } = before else { unreachable!("adopted and not yet landed") };
+        let Stage::Arriving { bytes: mut held, .. } = before else {
+            unreachable!("adopted and not yet landed")
+        };
+        (connection.edge, connection.client) = (arrival.edge, arrival.client);
+        self.flush_edge(id, out);
         self.attach(id, arrival.hello, out);
         let mut bytes = arrival.bytes;
-        bytes.extend_from_slice(&held);
         if !bytes.is_empty() {
             self.web_received(id, &mut bytes, out);
+        }
+        if !held.is_empty() {
+            self.received(id, &mut held, out);
         }
         self.bound_held(id, out);
     }

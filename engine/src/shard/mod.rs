@@ -11,12 +11,14 @@ mod connections;
 mod conversations;
 mod delivery;
 mod desk_link;
+mod edge;
 mod event_frame;
 mod hello;
 pub mod inbound;
 mod loading;
 mod overload;
 mod peers;
+mod preface;
 mod sessions;
 mod strangers;
 #[cfg(test)]
@@ -29,7 +31,10 @@ use std::{
     sync::Arc,
 };
 
-use codec::websocket::{Compressor, Decompressor, Deflate};
+use codec::{
+    tls::TlsConfig,
+    websocket::{Compressor, Decompressor, Deflate},
+};
 use store::{
     record::{Phase, Record},
     sql::StoredConversation,
@@ -37,6 +42,7 @@ use store::{
 
 use self::{connections::Connections, conversations::Conversations, delivery::Effects, strangers::Strangers};
 pub use self::{
+    edge::TlsRefusal,
     hello::Arrival,
     inbound::Inbound,
     overload::Shed,
@@ -51,6 +57,7 @@ use crate::{
     limits::PeerLimits,
     origin::Origins,
     placement,
+    proxies::Proxies,
     shedding::Step,
 };
 
@@ -147,6 +154,11 @@ pub enum Output {
         connection: u64,
         /// The whole frame.
         frame: Arc<[u8]>,
+    },
+    /// Send what TLS has to say of itself.
+    Flush {
+        /// To whom.
+        connection: u64,
     },
     /// Close once everything queued has left.
     Close {
@@ -327,6 +339,10 @@ pub struct Settings {
     pub peers: PeerLimits,
     /// Which web pages may connect.
     pub origins: Origins,
+    /// Whether and how the public port speaks TLS.
+    pub tls: Option<TlsConfig>,
+    /// Which proxies are believed about who a client is.
+    pub proxies: Proxies,
 }
 
 /// Where a shard begins.
@@ -365,6 +381,8 @@ pub struct Counts {
     pub delivered: u64,
     /// What became of connections that are not wanted.
     pub peers: PeerCounts,
+    /// Connections that TLS closed, in the order of [`TlsRefusal::ALL`].
+    pub refused_tls: [u64; TlsRefusal::ALL.len()],
 }
 
 /// One core's share of the conversations and connections.
@@ -403,6 +421,10 @@ pub struct Shard {
     /// When the last share of clients was sent away.
     dismissed_ms: u64,
     counts: Counts,
+    /// Plaintext of one receive; kept for its memory.
+    plain: Vec<u8>,
+    /// What was said in the log once and is not said again.
+    warned: Vec<&'static str>,
 }
 
 impl Shard {
@@ -437,6 +459,8 @@ impl Shard {
             stopping: false,
             dismissed_ms: 0,
             counts: Counts::default(),
+            plain: Vec::new(),
+            warned: Vec::new(),
             settings,
         };
         for stored in beginning.conversations {
@@ -578,6 +602,7 @@ impl Shard {
             Done::Conversation { .. } | Done::Open { .. } | Done::Events { .. } => self.loaded(done, out),
             Done::Recent { conversation, reply } => reply(self.conversations.recent_events(&conversation)),
             Done::Projected { up_to } => self.conversations.trim(up_to),
+            Done::Tls(config) => self.settings.tls = Some(config),
         }
     }
 

@@ -83,7 +83,8 @@ impl Shard {
             Ok(permit) => {
                 let now_ms = self.now.monotonic_ms();
                 let stage = Stage::Http(Box::new(HttpConnection::new(now_ms)));
-                self.connections.insert(id, stage, Some(permit), now_ms);
+                let edge = self.edge_for(peer);
+                self.connections.insert(id, stage, edge, Some(permit), now_ms);
                 let place = self.settings.gate.key(peer).map(|key| self.strangers.insert(key, id));
                 self.connections.find(id).expect("it was just put there").stranger = place;
             }

@@ -186,7 +186,8 @@ impl Desk {
     fn address_after(&self, word: &str) -> SocketAddr {
         let line = self.banner.lines().find(|line| line.contains(word)).expect("the banner names it");
         let behind = line.split_once(word).expect("found above").1.trim();
-        let address = behind.trim_start_matches("http://").split('/').next().expect("a first part");
+        let behind = behind.split_once("://").map_or(behind, |(_, rest)| rest);
+        let address = behind.split('/').next().expect("a first part");
         address.parse().unwrap_or_else(|error| panic!("{line}: {error}"))
     }
 
@@ -300,6 +301,10 @@ impl Desk {
             assert!(began.elapsed() < PATIENCE, "no metric is as it must be:\n{text}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
     }
 
     pub fn is_running(&self) -> bool {

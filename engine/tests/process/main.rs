@@ -13,6 +13,8 @@ mod hostile_http;
 mod hostile_pages;
 mod hostile_slow;
 mod lifecycle;
+mod proxies;
 mod quiet;
 mod resume;
+mod tls;
 mod upkeep;

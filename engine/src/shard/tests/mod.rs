@@ -2,6 +2,8 @@
 
 mod deflate;
 mod overload;
+mod proxies;
+mod tls;
 mod world;
 
 use codec::websocket::Opcode;

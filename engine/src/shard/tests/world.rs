@@ -6,6 +6,8 @@ use std::{
     sync::Arc,
 };
 
+use std::net::IpAddr;
+
 use codec::websocket::{Decoder, Incoming, Opcode, Side, encode_close, encode_masked_frame};
 use serde_json::Value;
 use store::{
@@ -13,7 +15,10 @@ use store::{
     sql::{KnownMessage, StoredConversation},
 };
 
-use super::super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard};
+use super::{
+    super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
+    tls::{TlsClient, TlsPort},
+};
 use crate::{
     desk::DeskSettings,
     gate::{Gate, GateLimits},
@@ -22,6 +27,7 @@ use crate::{
     limits::PeerLimits,
     origin::Origins,
     placement,
+    proxies::Proxies,
 };
 
 pub const START_MS: u64 = 1_795_392_000_000;
@@ -31,6 +37,8 @@ pub struct Client {
     shard: usize,
     connection: u64,
     decoder: Decoder,
+    /// Where the port speaks TLS.
+    pub tls: Option<TlsClient>,
     upgraded: bool,
     /// Frames that came compressed.
     pub compressed: usize,
@@ -65,6 +73,14 @@ pub struct World {
     pub clients: Vec<Client>,
     /// Who connects from now on offers these extensions.
     pub offer: Option<&'static str>,
+    /// What clients of a port with TLS need.
+    port: Option<TlsPort>,
+    /// Where every connection comes from.
+    pub peer: Option<IpAddr>,
+    /// What clients say before anything else: as a proxy does.
+    pub preface: Vec<u8>,
+    /// Who asked for what over HTTP.
+    pub asked_by: Vec<Option<IpAddr>>,
     by_connection: BTreeMap<(usize, u64), usize>,
     next_connection: u64,
     now_ms: u64,
@@ -72,6 +88,16 @@ pub struct World {
 
 impl World {
     pub fn new(shards: usize) -> Self {
+        Self::on(None, shards)
+    }
+
+    /// One whose port speaks TLS, or does not.
+    pub fn on(port: Option<TlsPort>, shards: usize) -> Self {
+        Self::behind(Proxies::default(), port, shards)
+    }
+
+    /// One behind proxies.
+    pub fn behind(proxies: Proxies, port: Option<TlsPort>, shards: usize) -> Self {
         let settings = Settings {
             shards,
             desk: DeskSettings { lease_ms: 10_000, capacity: 8 },
@@ -82,6 +108,8 @@ impl World {
             gate: Gate::new(GateLimits::none()),
             peers: PeerLimits::default(),
             origins: Origins::default(),
+            tls: port.as_ref().map(|port| port.server.clone()),
+            proxies,
         };
         let mut world = Self {
             shards: Vec::new(),
@@ -93,6 +121,10 @@ impl World {
             disk_waits: false,
             clients: Vec::new(),
             offer: None,
+            port,
+            peer: None,
+            preface: Vec::new(),
+            asked_by: Vec::new(),
             by_connection: BTreeMap::new(),
             next_connection: 0,
             now_ms: 1_000,
@@ -151,7 +183,7 @@ impl World {
         self.run();
     }
 
-    fn tick(&mut self) {
+    pub fn tick(&mut self) {
         for index in 0..self.shards.len() {
             self.turn(index);
         }
@@ -183,7 +215,7 @@ impl World {
             let item = std::mem::replace(item, Queued::Opened(u64::MAX));
             match item {
                 Queued::Opened(connection) => {
-                    shard.handle(Input::Opened { connection, peer: None }, &mut out)
+                    shard.handle(Input::Opened { connection, peer: self.peer }, &mut out)
                 }
                 Queued::Received(connection, mut bytes) => {
                     shard.handle(Input::Received { connection, bytes: &mut bytes }, &mut out);
@@ -209,7 +241,11 @@ impl World {
                 Output::Send { connection, bytes } => self.send(index, connection, &out.bytes[bytes]),
                 Output::SendShared { connection, frame } => self.send(index, connection, &frame),
                 Output::Abort { .. } => unreachable!("nobody is limited in this world"),
+                Output::Flush { connection } => self.send(index, connection, &[]),
                 Output::Close { connection } => {
+                    let mut sealed = Vec::new();
+                    let end = self.shards[index].seal_end(connection, &mut sealed).to_vec();
+                    self.carry(index, connection, end);
                     if let Some(client) = self.by_connection.remove(&(index, connection)) {
                         self.clients[client].gone = true;
                     }
@@ -298,17 +334,33 @@ impl World {
                 let found = Ok(events.take(limit as usize).collect());
                 Done::Events { request, found }
             }
-            Job::Http { .. } | Job::HttpTaken { .. } | Job::HttpGone { .. } => return,
+            Job::Http { peer, .. } => return self.asked_by.push(peer),
+            Job::HttpTaken { .. } | Job::HttpGone { .. } => return,
         };
         self.inboxes[index].push_back(Queued::Done(done));
     }
 
     fn send(&mut self, index: usize, connection: u64, bytes: &[u8]) {
+        let mut sealed = Vec::new();
+        let bytes = self.shards[index].seal(connection, bytes, &mut sealed);
+        let bytes = bytes.expect("nothing is said that cannot be").to_vec();
+        self.carry(index, connection, bytes);
+    }
+
+    /// Bytes as they leave the server.
+    fn carry(&mut self, index: usize, connection: u64, bytes: Vec<u8>) {
         // As if each of them had filled the outbox: a page ends with one at least.
         self.inboxes[index].push_back(Queued::Drained(connection));
-        let Some(client) = self.by_connection.get(&(index, connection)) else { return };
-        let client = &mut self.clients[*client];
-        let mut bytes = bytes.to_vec();
+        let Some(number) = self.by_connection.get(&(index, connection)).copied() else { return };
+        let mut bytes = bytes;
+        if let Some(tls) = &mut self.clients[number].tls {
+            bytes = tls.hear(&bytes);
+            self.send_bytes(number, Vec::new());
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        let client = &mut self.clients[number];
         if !client.upgraded {
             assert!(bytes.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&bytes));
             client.upgraded = true;
@@ -397,13 +449,15 @@ impl World {
 
     // What clients do
 
-    pub fn connect(&mut self, shard: usize) -> usize {
+    /// A client that has not said anything.
+    pub fn open(&mut self, shard: usize) -> usize {
         let connection = self.new_connection();
         let decoder = if self.offer.is_some() { Decoder::with_deflate } else { Decoder::new };
         let client = Client {
             shard,
             connection,
             decoder: decoder(Side::Client, 1 << 20),
+            tls: self.port.as_ref().map(TlsPort::client),
             upgraded: false,
             compressed: 0,
             received: Vec::new(),
@@ -411,19 +465,42 @@ impl World {
             gone: false,
         };
         self.clients.push(client);
-        self.by_connection.insert((shard, connection), self.clients.len() - 1);
+        let client = self.clients.len() - 1;
+        self.by_connection.insert((shard, connection), client);
         self.inboxes[shard].push_back(Queued::Opened(connection));
+        client
+    }
+
+    /// A client that asks for a WebSocket.
+    pub fn connect(&mut self, shard: usize) -> usize {
+        let client = self.open(shard);
+        self.preface.clone().chunks(7).for_each(|piece| self.send_as_is(client, piece.to_vec()));
         let mut request = Vec::new();
         codec::websocket::request_upgrade("desk", "/ws", [7; 16], Some("ringdesk.v1"), &mut request);
         if let Some(offer) = self.offer {
             request.truncate(request.len() - 2);
             request.extend_from_slice(format!("Sec-WebSocket-Extensions: {offer}\r\n\r\n").as_bytes());
         }
-        self.inboxes[shard].push_back(Queued::Received(connection, request));
-        self.clients.len() - 1
+        self.send_bytes(client, request);
+        client
+    }
+
+    /// Whose the connection is, as the shard knows it where it is now.
+    pub fn client_of(&mut self, client: usize) -> Option<IpAddr> {
+        let Client { shard, connection, .. } = self.clients[client];
+        self.shards[shard].connections.find(connection)?.client
     }
 
     pub fn send_bytes(&mut self, client: usize, bytes: Vec<u8>) {
+        let pieces = match &mut self.clients[client].tls {
+            Some(tls) => tls.say(&bytes),
+            None => vec![bytes],
+        };
+        pieces.into_iter().for_each(|piece| self.send_as_is(client, piece));
+    }
+
+    /// Bytes as they arrive at the server.
+    pub fn send_as_is(&mut self, client: usize, bytes: Vec<u8>) {
         let Client { shard, connection, .. } = self.clients[client];
         if self.by_connection.contains_key(&(shard, connection)) {
             self.inboxes[shard].push_back(Queued::Received(connection, bytes));
