@@ -58,6 +58,8 @@ pub struct Connection {
     pub edge: Edge,
     /// Whose it is, where that was asked: its peer, or whoever a trusted proxy has named.
     pub client: Option<IpAddr>,
+    /// Whether `X-Forwarded-For` may name somebody else: not where a proxy that speaks first did not say whom it is for.
+    pub reads_forwarded: bool,
 }
 
 /// The table. The low half of a connection's name is its slot.
@@ -91,7 +93,15 @@ impl Connections {
         if self.slots.len() <= slot {
             self.slots.resize_with(slot + 1, || None);
         }
-        let connection = Connection { id, stage, heard_ms: now_ms, pinged: false, edge, client: None };
+        let connection = Connection {
+            id,
+            stage,
+            heard_ms: now_ms,
+            pinged: false,
+            edge,
+            client: None,
+            reads_forwarded: true,
+        };
         let before = self.slots[slot].replace(connection);
         assert!(before.is_none(), "the reactor names a slot anew only after it said Closed");
         self.open += 1;

@@ -82,21 +82,23 @@ impl Shard {
     /// Goes on as far as it is known who the peer is and what it says of itself.
     fn read_preface(&mut self, id: u64, out: &mut Outputs) {
         let Some(Connection { edge: Edge::Preface(preface), .. }) = self.connections.find(id) else { return };
-        let result = match preface.expects_header {
+        let (source, used) = match preface.expects_header {
             None => return,
-            Some(false) => Ok(Decoded::Complete { value: ProxySource::Peer, used: 0 }),
-            Some(true) => proxy::decode(&preface.held),
-        };
-        let (source, used) = match result {
-            Ok(Decoded::Complete { value, used }) => (value, used),
-            Ok(Decoded::NeedMore) => return,
-            Err(error) => return self.refuse_header(id, error, out),
+            Some(false) => (None, 0),
+            Some(true) => match proxy::decode(&preface.held) {
+                Ok(Decoded::Complete { value, used }) => (Some(value), used),
+                Ok(Decoded::NeedMore) => return,
+                Err(error) => return self.refuse_header(id, error, out),
+            },
         };
         let mut rest = preface.held.split_off(used);
         let edge = self.new_edge();
         let connection = self.connections.find(id).expect("found above");
         connection.edge = edge;
-        if let ProxySource::Client(client) = source {
+        // A proxy that speaks first passes on bytes as they are: where it does not know its client, anybody may have
+        // written what they forward.
+        connection.reads_forwarded = source != Some(ProxySource::Peer);
+        if let Some(ProxySource::Client(client)) = source {
             self.set_client(id, client.ip());
         }
         if !rest.is_empty() {
@@ -128,14 +130,16 @@ impl Shard {
 
     /// Who sent a request: as far as trusted proxies say so, and `None` where nobody asked who the peer is.
     pub(super) fn client_of_request(&mut self, id: u64, headers: &HeaderMap) -> Option<IpAddr> {
-        let client = self.connections.find(id)?.client?;
+        let Connection { client, reads_forwarded, .. } = *self.connections.find(id)?;
         let forwarded = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-        Some(self.settings.proxies.client(client, forwarded))
+        let client = client?;
+        Some(if reads_forwarded { self.settings.proxies.client(client, forwarded) } else { client })
     }
 
     /// A WebSocket is for one client: whose it is was said by the request that asked for it.
     pub(super) fn upgraded_for(&mut self, id: u64, forwarded: Option<&[u8]>) {
         if let Some(connection) = self.connections.find(id)
+            && connection.reads_forwarded
             && let Some(client) = connection.client
         {
             self.set_client(id, self.settings.proxies.client(client, forwarded.into_iter()));

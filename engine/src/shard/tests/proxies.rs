@@ -64,9 +64,10 @@ fn a_request_is_whose_trusted_proxies_say_it_is() {
     let ask = |peer, preface, proxies| asks(Some(peer), preface, fields, proxies).expect("it was asked");
     assert_eq!(ask(PROXY, b"", proxies(false)), "203.0.113.7");
     assert_eq!(ask(STRANGER, b"", proxies(false)), "198.51.100.1");
-    // The proxy speaks for itself, then for somebody: the field of somebody who is not trusted says nothing.
-    assert_eq!(ask(PROXY, LOCAL, proxies(true)), "203.0.113.7");
+    // The header names somebody who is not trusted, then another proxy of ours, then nobody.
     assert_eq!(ask(PROXY, LINE, proxies(true)), "203.0.113.9");
+    assert_eq!(ask(PROXY, b"PROXY TCP4 10.0.0.6 10.0.0.5 1 2\r\n", proxies(true)), "203.0.113.7");
+    assert_eq!(ask(PROXY, LOCAL, proxies(true)), "10.0.0.5");
     // The driver finds out by itself.
     assert_eq!(asks(Some(PROXY), b"", fields, Proxies::default()), None);
     assert_eq!(asks(None, b"", fields, proxies(true)), None, "who is not known is not trusted");
