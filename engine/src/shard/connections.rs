@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{Ended, Farewell, Output, Outputs, Session, Shard, edge::Edge, strangers::Place};
+use super::{Ended, Farewell, Output, Outputs, Session, Shard, edge::Edge};
 use crate::{
     channel::{
         http::{self, HttpConnection, HttpStep, Waiting},
@@ -63,8 +63,8 @@ pub struct Connection {
     pub reads_forwarded: bool,
     /// Its place among all that there are; none while it is known only that it came from another shard.
     pub permit: Option<Permit>,
-    /// Where it is found until its client has said hello.
-    pub stranger: Option<Place>,
+    /// Its number among those that have not said hello; 0: it is none of them.
+    pub stranger: u64,
     /// Bytes held of it, as they were counted last.
     held_bytes: u32,
 }
@@ -137,7 +137,7 @@ impl Connections {
             client,
             reads_forwarded: true,
             permit,
-            stranger: None,
+            stranger: 0,
             held_bytes: 0,
         };
         let before = self.slots[slot].replace(connection);
@@ -393,12 +393,18 @@ impl Shard {
     }
 
     fn http_timed_out(&mut self, id: u64, waiting: Waiting, out: &mut Outputs) {
-        match waiting {
-            Waiting::First(_) => self.count_end(Ended::Handshake),
-            Waiting::Rest(_) => self.count_end(Ended::Request),
-            Waiting::Next(_) => {}
-        }
-        if self.connections.recount(id) > 0 {
+        let has_begun = match waiting {
+            Waiting::First(_) => {
+                self.count_end(Ended::Handshake);
+                self.connections.recount(id) > 0
+            }
+            Waiting::Rest(_) => {
+                self.count_end(Ended::Request);
+                true
+            }
+            Waiting::Next(_) => false,
+        };
+        if has_begun {
             out.send(id, |bytes| http::encode_error(408, "the request did not come in time", bytes));
         }
         self.close_now(id, out);

@@ -85,8 +85,8 @@ impl Shard {
                 let stage = Stage::Http(Box::new(HttpConnection::new(now_ms)));
                 let edge = self.edge_for(peer);
                 self.connections.insert(id, stage, edge, Some(permit), now_ms);
-                let place = self.settings.gate.key(peer).map(|key| self.strangers.insert(key, id));
-                self.connections.find(id).expect("it was just put there").stranger = place;
+                let number = self.settings.gate.key(peer).map_or(0, |key| self.strangers.insert(key, id));
+                self.connections.find(id).expect("it was just put there").stranger = number;
             }
             Err(refusal) => {
                 self.counts.peers.refused[refusal as usize] += 1;
@@ -134,8 +134,10 @@ impl Shard {
 
     /// The client has said hello, or is gone.
     pub(super) fn no_stranger(&mut self, id: u64) {
-        if let Some(place) = self.connections.find(id).and_then(|connection| connection.stranger.take()) {
-            self.strangers.remove(place);
+        let Some(connection) = self.connections.find(id) else { return };
+        let (number, client) = (std::mem::take(&mut connection.stranger), connection.client());
+        if let Some(key) = self.settings.gate.key(client).filter(|_| number > 0) {
+            self.strangers.remove(key, number);
         }
     }
 

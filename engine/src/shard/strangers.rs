@@ -6,9 +6,6 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::gate::Key;
 
-/// What a stranger is found by: its address, and the order in which it came.
-pub type Place = (Key, u64);
-
 /// All of a shard's.
 #[derive(Debug, Default)]
 pub struct Strangers {
@@ -23,12 +20,12 @@ impl Strangers {
         self.len
     }
 
-    /// A new one.
-    pub fn insert(&mut self, key: Key, connection: u64) -> Place {
+    /// A new one, and the number it is removed by.
+    pub fn insert(&mut self, key: Key, connection: u64) -> u64 {
         self.next += 1;
         self.by_address.entry(key).or_default().insert(self.next, connection);
         self.len += 1;
-        (key, self.next)
+        self.next
     }
 
     /// How many an address has.
@@ -37,9 +34,9 @@ impl Strangers {
     }
 
     /// It is none any more.
-    pub fn remove(&mut self, (key, order): Place) {
+    pub fn remove(&mut self, key: Key, number: u64) {
         let Some(here) = self.by_address.get_mut(&key) else { return };
-        self.len -= usize::from(here.remove(&order).is_some());
+        self.len -= usize::from(here.remove(&number).is_some());
         if here.is_empty() {
             self.by_address.remove(&key);
         }

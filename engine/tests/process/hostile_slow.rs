@@ -70,6 +70,7 @@ fn cases() -> Vec<Case> {
         case("slow request line", b"", b"G", &["HTTP/1.1 408 "]),
         case("slow fields", b"GET / HTTP/1.1\r\nhost: d\r\n", b"x: y\r\n", &["HTTP/1.1 408 "]),
         case("slow body", body, b"x", &["HTTP/1.1 408 "]),
+        case("no body", body, b"", &["HTTP/1.1 408 "]),
         case("slow chunks", chunks, b"1\r\nx\r\n", &["HTTP/1.1 408 "]),
         case("slow second request", HEALTH, b"G", &["HTTP/1.1 200 ", "HTTP/1.1 408 "]),
         case("never says hello", &upgraded, b"", &["HTTP/1.1 101 ", "hello_first"]),
@@ -106,7 +107,7 @@ fn slow_peers_are_ended_however_they_spread_their_bytes() {
             assert!(has_in_order(&said, expected), "{backend}: {name}: {said}");
             assert!(!expected.is_empty() || said.is_empty(), "{backend}: {name}: {said}");
         }
-        for (reason, count) in [("handshake_timeout", 3.0), ("request_timeout", 3.0), ("hello_timeout", 2.0)]
+        for (reason, count) in [("handshake_timeout", 3.0), ("request_timeout", 4.0), ("hello_timeout", 2.0)]
         {
             wait_for(reason, count, || ended(&desk, reason));
         }
