@@ -318,6 +318,8 @@ impl Shard {
         (conversation.state, _) = dialog::next_state(conversation.state, Event::VisitorArrived);
         let cursor = hello.after.min(conversation.durable);
         let reader = Reader { address, role: Role::Visitor, cursor, feed: Feed::Live, until: None };
+        // Hardly any has more than its visitor and one agent, and a vector's own guess is four.
+        conversation.readers.reserve_exact(1);
         conversation.readers.push(reader);
         let welcome = ServerMessage::Welcome {
             conversation: Some((&*conversation.id).into()),
@@ -433,6 +435,7 @@ impl Shard {
         let conversation = self.conversations.at(index);
         let cursor = after.min(conversation.durable);
         conversation.readers.retain(|reader| reader.address != address);
+        conversation.readers.reserve_exact(1);
         conversation.readers.push(Reader { address, role: Role::Agent, cursor, feed: Feed::Live, until });
         self.catch_up(index, out);
     }
