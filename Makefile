@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn old-kernels bench load-2000 kill-loop image clean
+.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn old-kernels bench load-2000 headline steps storm overload slow-agents soak million kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -13,8 +13,11 @@ CHROMIUM ?= /usr/bin/chromium
 FAKETIME := /usr/bin/faketime
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RELEASE := target/release
+SCENARIO := loadtest/scripts/scenario.sh $(RELEASE)
 KILLS ?= 100
 SEEDS ?= 1000
+# A ring registers as many connections as a process may open files, and visitors spread unevenly over shards.
+MILLION_SHARDS ?= 64
 PLANTED := early-ack forgotten-ids cut-too-far leaked-notes kept-seat
 
 help: ## Lists the commands
@@ -85,6 +88,28 @@ old-kernels: web ## The server on real kernels 5.10, 6.1 and 6.12 in QEMU, and w
 
 load-2000: build ## 2,000 sessions for a minute over each backend, with proof of zero loss
 	loadtest/scripts/two-thousand.sh $(RELEASE)
+
+headline: build ## 20,000 sessions on one machine, with proof of zero loss; the report is target/headline/report.html
+	$(SCENARIO) twenty-thousand target/headline
+
+steps: build ## 1,000 to 20,000 messages a second over 20,000 sessions
+	$(SCENARIO) steps target/steps
+
+storm: build ## 20,000 sessions drop and resume at once
+	$(SCENARIO) storm target/storm
+
+# Server and generator have a core each: else the generator's share of the load would be taken from the server.
+overload: build ## Twice the load that the server can sustain
+	SERVER_CPUS=0 LOAD_CPUS=1 $(SCENARIO) overload target/overload
+
+slow-agents: build ## One agent in ten hardly reads
+	$(SCENARIO) slow-agents target/slow-agents
+
+soak: build ## An hour of 5,000 sessions
+	$(SCENARIO) soak target/soak
+
+million: build ## A million sessions in one server process; needs 16 GB of free memory
+	SHARDS=$(MILLION_SHARDS) HEARTBEAT_MS=300000 $(SCENARIO) idle-million target/million
 
 kill-loop: build ## Kills the server KILLS times under load; nothing acknowledged may be lost. First: that loss is found
 	loadtest/scripts/kill-loop.sh $(RELEASE) 3 forget

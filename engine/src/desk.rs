@@ -32,8 +32,13 @@ const PLACES_EVERY_MS_MIN: u64 = 1_000;
 /// Places announced in a second over the whole queue: a long queue hears more rarely, because each
 /// announcement is a durable event of a conversation.
 const PLACES_A_SECOND_MAX: u64 = 500;
-/// Shortest time between two announcements of agents' loads, which every assignment changes.
+/// Shortest time between two announcements of what changed about agents.
 const STATUSES_EVERY_MS: u64 = 200;
+/// Announcements of who came, left or changed in a second, over all agents who hear them: each is told to each, so
+/// a thousand agents who come at once would be a million.
+const STATUSES_A_SECOND_MAX: u64 = 50_000;
+/// The same of agents' loads alone, which every assignment changes and which nobody waits for.
+const LOADS_A_SECOND_MAX: u64 = 10_000;
 
 /// Numbers of the desk that the operator chooses.
 #[derive(Clone, Copy, Debug)]
@@ -267,8 +272,11 @@ pub struct Desk {
     arrivals: u64,
     places_stale: bool,
     places_after_ms: u64,
+    /// Who came, left, or changed state or capacity.
     stale_statuses: BTreeSet<AgentName>,
     statuses_after_ms: u64,
+    /// Whose number of conversations changed.
+    stale_loads: BTreeSet<AgentName>,
 }
 
 impl Desk {
@@ -285,6 +293,7 @@ impl Desk {
             places_after_ms: 0,
             stale_statuses: BTreeSet::new(),
             statuses_after_ms: 0,
+            stale_loads: BTreeSet::new(),
         }
     }
 
@@ -308,12 +317,7 @@ impl Desk {
     /// What time alone decides: leases that end, places and loads to announce.
     pub fn tick(&mut self, now_ms: u64, out: &mut Vec<DeskOutput>) {
         self.end_leases(now_ms, out);
-        if !self.stale_statuses.is_empty() && now_ms >= self.statuses_after_ms {
-            self.statuses_after_ms = now_ms + STATUSES_EVERY_MS;
-            let known = |name: &AgentName| self.agents.get(name).map(|agent| status(name, agent));
-            out.extend(self.stale_statuses.iter().filter_map(known).map(DeskOutput::PresenceChanged));
-            self.stale_statuses.clear();
-        }
+        self.announce_statuses(now_ms, out);
         if self.places_stale && now_ms >= self.places_after_ms {
             self.announce_places(now_ms, out);
         }
@@ -479,7 +483,7 @@ impl Desk {
         let Some(name) = self.served_by.remove(conversation) else { return false };
         let agent = self.agents.get_mut(&name).expect("who serves is at the desk");
         agent.serving.remove(conversation);
-        self.stale_statuses.insert(name);
+        self.stale_loads.insert(name);
         true
     }
 
@@ -487,7 +491,7 @@ impl Desk {
         let agent = self.agents.get_mut(name).expect("chosen among the agents");
         assert!(agent.has_room(), "nobody is given more than the capacity");
         agent.serving.insert(Arc::clone(&conversation));
-        self.stale_statuses.insert(Arc::clone(name));
+        self.stale_loads.insert(Arc::clone(name));
         self.served_by.insert(Arc::clone(&conversation), Arc::clone(name));
         out.push(DeskOutput::Assign { conversation, agent: Arc::clone(name) });
     }
@@ -526,6 +530,33 @@ impl Desk {
             let gone = AgentStatus { agent: name, state: None, capacity: agent.capacity, serving: 0 };
             out.push(DeskOutput::PresenceChanged(gone));
         }
+    }
+
+    /// Each is told to each, so of many only some at once: a turn of the desk's shard must stay short.
+    fn announce_statuses(&mut self, now_ms: u64, out: &mut Vec<DeskOutput>) {
+        if now_ms < self.statuses_after_ms {
+            return;
+        }
+        let hearers = self.agents.len().max(1) as u64;
+        let at_once =
+            |a_second_max: u64| (a_second_max * STATUSES_EVERY_MS / 1_000 / hearers).max(1) as usize;
+        let mut told = Vec::new();
+        for _ in 0..at_once(STATUSES_A_SECOND_MAX) {
+            let Some(name) = self.stale_statuses.pop_first() else { break };
+            // What is told is all of it: state, capacity and load.
+            self.stale_loads.remove(&name);
+            told.push(name);
+        }
+        for _ in 0..at_once(LOADS_A_SECOND_MAX) {
+            let Some(name) = self.stale_loads.pop_first() else { break };
+            self.stale_statuses.remove(&name);
+            told.push(name);
+        }
+        if !told.is_empty() {
+            self.statuses_after_ms = now_ms + STATUSES_EVERY_MS;
+        }
+        let known = |name: &AgentName| self.agents.get(name).map(|agent| status(name, agent));
+        out.extend(told.iter().filter_map(known).map(DeskOutput::PresenceChanged));
     }
 
     fn announce_places(&mut self, now_ms: u64, out: &mut Vec<DeskOutput>) {

@@ -5,7 +5,9 @@ use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
 };
 
-use codec::message::{ClientMessage, Event, EventKind, Hello, PresenceState, Role, ServerMessage};
+use codec::message::{
+    CAPACITY_MAX, ClientMessage, Event, EventKind, Hello, PresenceState, Role, ServerMessage,
+};
 
 use crate::{
     ledger::{MessageName, Side},
@@ -14,8 +16,8 @@ use crate::{
     order::{Order, Place},
     post::Post,
     schedule::Random,
+    seat::{Context, Due},
     shared::Staff,
-    worker::{Context, Due},
 };
 
 /// One agent.
@@ -23,16 +25,20 @@ use crate::{
 pub struct Agent {
     staff: Staff,
     conversations: HashMap<Arc<str>, Order>,
+    /// Whose conversations they are or were.
+    visitors: Vec<u32>,
+    /// Reads slowly on purpose, and answers nothing.
+    slow: bool,
     post: Post,
     known: bool,
     welcome: bool,
 }
 
 impl Agent {
-    /// One who has logged in.
-    pub fn new(staff: Staff) -> Self {
-        let (conversations, post) = (HashMap::new(), Post::default());
-        Self { staff, conversations, post, known: false, welcome: false }
+    /// One who has logged in, and reads slowly or at once.
+    pub fn new(staff: Staff, slow: bool) -> Self {
+        let (conversations, visitors, post) = (HashMap::new(), Vec::new(), Post::default());
+        Self { staff, conversations, visitors, slow, post, known: false, welcome: false }
     }
 
     /// The upgrade is through.
@@ -53,6 +59,16 @@ impl Agent {
     pub fn answer(&mut self, name: MessageName, context: &mut Context<'_>, out: &mut Vec<u8>) {
         self.post.add(name, context.shared.ledger.conversation(name.visitor));
         self.send(name, context.random, out);
+    }
+
+    /// Says something of its own accord at `due_us`, to one of those it serves.
+    pub fn begin_conversation(&mut self, due_us: u64, context: &mut Context<'_>) {
+        if self.visitors.is_empty() {
+            return context.shared.remark("an agent had nobody to speak to".to_owned());
+        }
+        let visitor = self.visitors[context.random.below(self.visitors.len())];
+        let name = context.shared.ledger.send(Side::Agent, visitor, due_us);
+        context.later(due_us, Due::Answer(name));
     }
 
     /// Sends an open answer, now or with the next welcome.
@@ -86,7 +102,7 @@ impl Agent {
     }
 
     fn welcomed(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) {
-        let capacity = Some(context.shared.plan.capacity);
+        let capacity = Some(CAPACITY_MAX);
         let ready = ClientMessage::Presence { state: PresenceState::Ready, capacity };
         link::encode(&ready, context.random, out);
         self.welcome = true;
@@ -124,13 +140,21 @@ impl Agent {
             return ledger.echo(name, event.seq);
         }
         let Some(scheduled_us) = ledger.deliver(name, event.seq) else { return };
-        context.record(Path::VisitorAgent, context.shared.plan.class(name.visitor), scheduled_us);
-        let plan = &context.shared.plan;
-        if plan.answer_every == 0 || name.number % plan.answer_every != 0 {
+        if name.number == 0 {
+            self.visitors.push(name.visitor);
+        }
+        let path = match () {
+            () if self.slow => Path::SlowAgent,
+            () if context.is_bystander(name.visitor, scheduled_us) => Path::Bystander,
+            () => Path::VisitorAgent,
+        };
+        context.record(path, context.shared.plan.class(name.visitor), scheduled_us);
+        let scenario = &context.shared.plan.scenario;
+        if self.slow || scenario.answer_every == 0 || name.number % scenario.answer_every != 0 {
             return;
         }
         // Between half and one and a half of the mean.
-        let thinking_us = (plan.answer_after_ms * 1_000) as f64 * (0.5 + context.random.unit());
+        let thinking_us = (scenario.answer_after_ms * 1_000) as f64 * (0.5 + context.random.unit());
         let due_us = context.now_us + thinking_us as u64;
         let answer = ledger.send(Side::Agent, name.visitor, due_us);
         context.later(due_us, Due::Answer(answer));

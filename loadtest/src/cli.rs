@@ -8,17 +8,17 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use codec::message::CAPACITY_MAX;
 use net::{Backend, BackendChoice};
 
-use crate::scenario::Machine;
+use crate::{
+    run::Machine,
+    scenario::{SESSIONS_MAX, Scenario, ScenarioFault, Step},
+};
 
 /// The name of the secret that visitors' identities are signed with, in the server's data directory.
 const VISITOR_SECRET: &str = "visitor.secret";
 /// Share of VIPs when nobody says, where identities can be signed.
 const VIP_SHARE: f64 = 0.05;
-/// Most sessions of one run.
-const SESSIONS_MAX: i64 = 2_000_000;
 
 /// Visitors and agents by the thousand, open loop, with proof of zero loss.
 #[derive(Debug, Parser)]
@@ -32,10 +32,14 @@ pub struct Arguments {
 /// The scenarios.
 #[derive(Debug, Subcommand)]
 pub enum ScenarioArguments {
+    /// Runs a scenario: one that comes with the program, or a TOML file.
+    Run(Box<RunArguments>),
     /// Visitors speak, agents answer; fails if anything is lost, doubled or out of order.
-    Chat(ChatArguments),
+    Chat(Box<ChatArguments>),
     /// Visitors connect, say hello and nothing else.
-    Idle(CommonArguments),
+    Idle(Box<IdleArguments>),
+    /// Lists the scenarios that come with the program.
+    List,
 }
 
 /// What every scenario takes.
@@ -44,20 +48,11 @@ pub struct CommonArguments {
     /// The server: http://HOST:PORT.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
     url: String,
-    /// Visitors.
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=SESSIONS_MAX))]
-    pub sessions: u32,
-    /// How long they speak, or stay.
-    #[arg(long, value_name = "S", default_value_t = 60)]
-    pub seconds: u64,
-    /// New connections a second.
-    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
-    pub connect_rate: u32,
     /// The same seed makes the same schedule.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Threads [default: as few as hold the connections].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=128))]
     threads: Option<u16>,
     /// How the generator talks to the kernel.
     #[arg(long, default_value = "auto")]
@@ -65,10 +60,10 @@ pub struct CommonArguments {
     /// The server's process on this machine, to tell its memory and CPU.
     #[arg(long, value_name = "PID")]
     server_pid: Option<u32>,
-    /// Stop speaking once this file exists, even if --seconds are not over.
+    /// Stop speaking once this file exists, even if the time is not over.
     #[arg(long, value_name = "FILE")]
     until_file: Option<PathBuf>,
-    /// Where to write report.json.
+    /// Where to write report.html, report.json and the histograms; the machine's floor is measured there, too.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// The server's data directory, for its visitor secret and to make agents' accounts.
@@ -79,27 +74,9 @@ pub struct CommonArguments {
     visitor_secret_file: Option<PathBuf>,
 }
 
-/// What `chat` takes.
-#[derive(Debug, Args)]
-pub struct ChatArguments {
-    /// Shared with other scenarios.
-    #[command(flatten)]
-    pub common: CommonArguments,
-    /// Agents [default: one for 20 sessions].
-    #[arg(long, value_name = "N")]
-    agents: Option<u32>,
-    /// Messages a second of each visitor.
-    #[arg(long, value_name = "R", default_value_t = 0.1)]
-    rate_per_session: f64,
-    /// Share of visitors who are VIPs [default: 0.05 where identities can be signed].
-    #[arg(long, value_name = "SHARE")]
-    vip_share: Option<f64>,
-    /// Agents answer each how-many-th message of a visitor; 0 for none.
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    pub answer_every: u32,
-    /// How long agents think on average, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(u64).range(..=60_000))]
-    pub answer_after_ms: u64,
+/// Where agents come from.
+#[derive(Debug, Default, Args)]
+pub struct PeopleArguments {
     /// Agents' accounts are called PREFIX-0001 and so on.
     #[arg(long, value_name = "PREFIX", default_value = "load")]
     pub agent_prefix: String,
@@ -112,9 +89,89 @@ pub struct ChatArguments {
     /// The server's program, to make the accounts in --data that do not exist.
     #[arg(long, value_name = "PATH", requires = "data")]
     pub ringdesk: Option<PathBuf>,
+}
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// A scenario's name (see `list`), or a file.
+    #[arg(value_name = "SCENARIO")]
+    name: String,
+    /// Shared with other scenarios.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// Agents.
+    #[command(flatten)]
+    pub people: PeopleArguments,
+    /// Visitors, instead of what the scenario says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(SESSIONS_MAX)))]
+    sessions: Option<u32>,
+    /// Agents, instead of what the scenario says.
+    #[arg(long, value_name = "N")]
+    agents: Option<u32>,
+    /// Length of each step, instead of what the scenario says; for a quick look.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..))]
+    step_seconds: Option<u64>,
+}
+
+/// What `chat` takes.
+#[derive(Debug, Args)]
+pub struct ChatArguments {
+    /// Shared with other scenarios.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// Agents' accounts.
+    #[command(flatten)]
+    pub people: PeopleArguments,
+    /// How many, and how long.
+    #[command(flatten)]
+    pub crowd: CrowdArguments,
+    /// Agents [default: one for 20 sessions].
+    #[arg(long, value_name = "N")]
+    agents: Option<u32>,
+    /// Messages a second of each visitor.
+    #[arg(long, value_name = "R", default_value_t = 0.1)]
+    rate_per_session: f64,
+    /// Share of visitors who are VIPs [default: 0.05 where identities can be signed].
+    #[arg(long, value_name = "SHARE")]
+    vip_share: Option<f64>,
+    /// Visitors type before each message.
+    #[arg(long)]
+    typing: bool,
+    /// Agents answer each how-many-th message of a visitor; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub answer_every: u32,
+    /// How long agents think on average, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 500)]
+    pub answer_after_ms: u64,
     /// Conversations whose events are asked of the API afterwards and compared with the ledger.
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub verify: u32,
+}
+
+/// What `idle` takes.
+#[derive(Debug, Args)]
+pub struct IdleArguments {
+    /// Shared with other scenarios.
+    #[command(flatten)]
+    pub common: CommonArguments,
+    /// How many, and how long.
+    #[command(flatten)]
+    pub crowd: CrowdArguments,
+}
+
+/// How many visitors, and how long.
+#[derive(Debug, Args)]
+pub struct CrowdArguments {
+    /// Visitors.
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=i64::from(SESSIONS_MAX)))]
+    pub sessions: u32,
+    /// How long they speak, or stay.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    pub seconds: u64,
+    /// New connections a second.
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connect_rate: u32,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -134,6 +191,8 @@ pub enum UsageFault {
     File(PathBuf, io::Error),
     /// Standard input has no password.
     Input(io::Error),
+    /// The scenario of this name, or in this file, cannot be run.
+    Scenario(String, ScenarioFault),
 }
 
 impl fmt::Display for UsageFault {
@@ -142,6 +201,7 @@ impl fmt::Display for UsageFault {
             Self::Value(text) => f.write_str(text),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Input(error) => write!(f, "standard input: {error}"),
+            Self::Scenario(name, fault) => write!(f, "{name}: {fault}"),
         }
     }
 }
@@ -181,6 +241,7 @@ impl CommonArguments {
             backend,
             server_pid: self.server_pid,
             until_file: self.until_file.clone(),
+            floor_directory: self.out.clone(),
         }
     }
 
@@ -191,37 +252,74 @@ impl CommonArguments {
     }
 }
 
-impl ChatArguments {
-    /// How many agents; everybody must be served at once.
-    pub fn agents(&self) -> Result<u32, UsageFault> {
-        let sessions = self.common.sessions;
-        let agents = self.agents.unwrap_or(sessions.div_ceil(20));
-        let least = sessions.div_ceil(u32::from(CAPACITY_MAX));
-        if agents < least {
-            return Err(UsageFault::Value(format!(
-                "--agents {agents}: {sessions} sessions need at least {least}, {CAPACITY_MAX} conversations each"
-            )));
+impl RunArguments {
+    /// The scenario, with what the command line says instead.
+    pub fn scenario(&self) -> Result<Scenario, UsageFault> {
+        let mut scenario = match Scenario::built_in(&self.name) {
+            Some(scenario) => scenario,
+            None => {
+                let path = PathBuf::from(&self.name);
+                let text = fs::read_to_string(&path).map_err(|error| UsageFault::File(path, error))?;
+                Scenario::parse(&text).map_err(|fault| UsageFault::Scenario(self.name.clone(), fault))?
+            }
+        };
+        scenario.sessions = self.sessions.unwrap_or(scenario.sessions);
+        scenario.agents = self.agents.or(scenario.agents);
+        if let Some(seconds) = self.step_seconds {
+            scenario.steps.iter_mut().for_each(|step| step.seconds = seconds);
         }
-        Ok(agents)
+        if scenario.vip_share > 0.0 && self.common.visitor_secret().is_none() {
+            let text = "has VIPs, and only signed visitors can be VIPs; give --visitor-secret-file or --data";
+            return Err(UsageFault::Value(format!("{} {text}", self.name)));
+        }
+        scenario.check().map_err(|fault| UsageFault::Scenario(self.name.clone(), fault))?;
+        Ok(scenario)
     }
+}
 
-    /// Messages a second of each visitor.
-    pub fn rate(&self) -> Result<f64, UsageFault> {
-        within("--rate-per-session", self.rate_per_session, 1_000.0)
+impl IdleArguments {
+    /// Visitors who do nothing.
+    pub fn scenario(&self) -> Scenario {
+        Scenario::idle(self.crowd.sessions, self.crowd.seconds, self.crowd.connect_rate)
+    }
+}
+
+impl ChatArguments {
+    /// One step of talking.
+    pub fn scenario(&self) -> Result<Scenario, UsageFault> {
+        let CrowdArguments { sessions, seconds, connect_rate } = self.crowd;
+        let per_session = Some(self.rate_per_session);
+        let step = Step { name: "chat".to_owned(), seconds, per_session, ..Step::default() };
+        let scenario = Scenario {
+            name: "chat".to_owned(),
+            agents: self.agents,
+            sessions_per_agent: 20,
+            vip_share: self.vip_share()?,
+            typing: self.typing,
+            answer_every: self.answer_every,
+            answer_after_ms: self.answer_after_ms,
+            verify: self.verify,
+            steps: vec![step],
+            ..Scenario::idle(sessions, seconds, connect_rate)
+        };
+        scenario.check().map_err(|fault| UsageFault::Scenario("chat".to_owned(), fault))?;
+        Ok(scenario)
     }
 
     /// The share of VIPs: only a signed identity makes one.
-    pub fn vip_share(&self) -> Result<f64, UsageFault> {
+    fn vip_share(&self) -> Result<f64, UsageFault> {
         match (self.vip_share, self.common.visitor_secret()) {
             (None, None) => Ok(0.0),
             (None, Some(_)) => Ok(VIP_SHARE),
             (Some(share), None) if share > 0.0 => Err(UsageFault::Value(format!(
                 "--vip-share {share}: only signed visitors can be VIPs; give --visitor-secret-file or --data"
             ))),
-            (Some(share), _) => within("--vip-share", share, 1.0),
+            (Some(share), _) => Ok(share),
         }
     }
+}
 
+impl PeopleArguments {
     /// The password of the agents' accounts.
     pub fn password(&self) -> Result<String, UsageFault> {
         let text = match &self.agent_password_file {
@@ -240,22 +338,26 @@ impl ChatArguments {
     }
 }
 
-fn within(name: &str, value: f64, most: f64) -> Result<f64, UsageFault> {
-    if (0.0..=most).contains(&value) {
-        return Ok(value);
-    }
-    Err(UsageFault::Value(format!("{name} {value}: must be from 0 to {most}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn chat(line: &str) -> ChatArguments {
-        let words = ["ringdesk-load", "chat"].into_iter().chain(line.split_whitespace());
-        match Arguments::try_parse_from(words).expect("right").scenario {
+    fn parse(line: &str) -> ScenarioArguments {
+        let words = std::iter::once("ringdesk-load").chain(line.split_whitespace());
+        Arguments::try_parse_from(words).expect("right").scenario
+    }
+
+    fn chat(line: &str) -> Box<ChatArguments> {
+        match parse(&format!("chat {line}")) {
             ScenarioArguments::Chat(chat) => chat,
-            ScenarioArguments::Idle(_) => panic!("asked for chat"),
+            other => panic!("asked for chat: {other:?}"),
+        }
+    }
+
+    fn run(line: &str) -> Result<Scenario, UsageFault> {
+        match parse(&format!("run {line}")) {
+            ScenarioArguments::Run(run) => run.scenario(),
+            other => panic!("asked for run: {other:?}"),
         }
     }
 
@@ -277,17 +379,27 @@ mod tests {
 
     #[test]
     fn everybody_is_served() {
-        assert_eq!(chat("--sessions 2000").agents().expect("right"), 100);
-        assert_eq!(chat("--sessions 101 --agents 2").agents().expect("right"), 2);
-        assert!(chat("--sessions 101 --agents 1").agents().is_err());
+        assert_eq!(chat("--sessions 2000").scenario().expect("right").agents(), 100);
+        assert_eq!(chat("--sessions 101 --agents 2").scenario().expect("right").agents(), 2);
+        assert!(chat("--sessions 101 --agents 1").scenario().is_err());
     }
 
     #[test]
     fn vips_need_a_secret() {
-        assert_eq!(chat("").vip_share().expect("right"), 0.0);
-        assert_eq!(chat("--data somewhere").vip_share().expect("right"), VIP_SHARE);
-        assert!(chat("--vip-share 0.1").vip_share().is_err());
-        assert!(chat("--vip-share 1.1 --data somewhere").vip_share().is_err());
-        assert!(chat("--rate-per-session NaN").rate().is_err());
+        assert_eq!(chat("").scenario().expect("right").vip_share, 0.0);
+        assert_eq!(chat("--data somewhere").scenario().expect("right").vip_share, VIP_SHARE);
+        assert!(chat("--vip-share 0.1").scenario().is_err());
+        assert!(chat("--vip-share 1.1 --data somewhere").scenario().is_err());
+        assert!(chat("--rate-per-session NaN").scenario().is_err());
+        assert!(run("steps").is_err(), "a scenario with VIPs");
+    }
+
+    #[test]
+    fn the_command_line_changes_a_scenario_and_cannot_make_it_wrong() {
+        let scenario = run("twenty-thousand --data d --sessions 200 --step-seconds 3").expect("right");
+        assert_eq!((scenario.sessions, scenario.agents()), (200, 10));
+        assert!(scenario.steps.iter().all(|step| step.seconds == 3));
+        assert!(run("twenty-thousand --data d --agents 1").is_err());
+        assert!(run("no-such-scenario").is_err_and(|fault| fault.to_string().contains("no-such-scenario")));
     }
 }

@@ -84,8 +84,9 @@ struct Entry {
 }
 
 impl Entry {
-    const fn settled(&self) -> bool {
-        self.refused || (self.acknowledged && self.delivered)
+    /// Nothing more is expected of it; of one that `may_wait` in a queue, only the ack is.
+    const fn settled(&self, may_wait: bool) -> bool {
+        self.refused || (self.acknowledged && (self.delivered || may_wait))
     }
 }
 
@@ -100,6 +101,8 @@ struct Page {
 #[derive(Debug)]
 pub struct Ledger {
     run: u32,
+    /// Conversations may still wait for an agent at the end.
+    may_wait: bool,
     pages: Vec<Mutex<Page>>,
     /// Messages of which something is still expected.
     open: AtomicI64,
@@ -132,6 +135,19 @@ pub struct Counts {
     pub refusals: u64,
 }
 
+impl Counts {
+    /// What came since `before`.
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            sent: self.sent - before.sent,
+            acknowledged: self.acknowledged - before.acknowledged,
+            delivered: self.delivered - before.delivered,
+            refused: self.refused - before.refused,
+            refusals: self.refusals - before.refusals,
+        }
+    }
+}
+
 /// What the ledger proves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Outcome {
@@ -141,6 +157,8 @@ pub struct Outcome {
     pub agents: Counts,
     /// Acknowledged and never delivered.
     pub lost: u64,
+    /// Acknowledged in a conversation that still waits for its first agent, where the scenario wants a queue.
+    pub waiting: u64,
     /// Neither acknowledged nor refused.
     pub unanswered: u64,
     /// Stored or delivered twice.
@@ -157,10 +175,11 @@ impl Outcome {
 }
 
 impl Ledger {
-    /// An empty page for each of `visitors`.
-    pub fn new(run: u32, visitors: u32) -> Self {
+    /// An empty page for each of `visitors`. `may_wait`: what was said to a queue that nobody serves is no loss.
+    pub fn new(run: u32, visitors: u32, may_wait: bool) -> Self {
         Self {
             run,
+            may_wait,
             pages: (0..visitors).map(|_| Mutex::default()).collect(),
             open: AtomicI64::new(0),
             doubled: AtomicU64::new(0),
@@ -229,7 +248,7 @@ impl Ledger {
         let mut page = self.page(name.visitor);
         let Some(entry) = page.entries[name.side as usize].get_mut(name.number as usize) else { return };
         if for_good && !entry.refused {
-            let settled = entry.settled();
+            let settled = entry.settled(self.may_wait && name.side == Side::Visitor);
             entry.refused = true;
             tally.refused.fetch_add(1, Relaxed);
             self.open.fetch_sub(i64::from(!settled), Relaxed);
@@ -273,8 +292,11 @@ impl Ledger {
             ..Outcome::default()
         };
         for visitor in 0..self.pages.len() as u32 {
-            for entry in self.page(visitor).entries.iter().flatten() {
-                outcome.lost += u64::from(entry.acknowledged && !entry.delivered);
+            let page = self.page(visitor);
+            let waits = self.may_wait && !page.entries.iter().flatten().any(|entry| entry.delivered);
+            for entry in page.entries.iter().flatten() {
+                let undelivered = u64::from(entry.acknowledged && !entry.delivered);
+                *(if waits { &mut outcome.waiting } else { &mut outcome.lost }) += undelivered;
                 outcome.unanswered += u64::from(!entry.acknowledged && !entry.refused);
             }
         }
@@ -321,11 +343,12 @@ impl Ledger {
             // One message with two numbers is two messages.
             self.note_doubled();
         }
-        let settled = entry.settled();
+        let may_wait = self.may_wait && name.side == Side::Visitor;
+        let settled = entry.settled(may_wait);
         if known(entry) {
             return None;
         }
-        if entry.settled() && !settled {
+        if entry.settled(may_wait) && !settled {
             self.open.fetch_sub(1, Relaxed);
         }
         tally(&self.tallies[name.side as usize]).fetch_add(1, Relaxed);
@@ -357,7 +380,7 @@ mod tests {
 
     #[test]
     fn names_of_another_run_are_nobodys() {
-        let ledger = Ledger::new(1, 2);
+        let ledger = Ledger::new(1, 2, false);
         let name = ledger.send(Side::Visitor, 1, 0);
         assert_eq!(ledger.parse(&name.to_string()), Some(name));
         assert_eq!(ledger.parse(&MessageName { run: 2, ..name }.to_string()), None);
@@ -366,7 +389,7 @@ mod tests {
 
     #[test]
     fn what_is_acknowledged_and_delivered_is_settled() {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         let name = ledger.send(Side::Visitor, 0, 70);
         assert_eq!(ledger.open(), 1);
         assert_eq!(ledger.deliver(name, 1), Some(70), "delivery may be seen before the ack");
@@ -381,7 +404,7 @@ mod tests {
 
     #[test]
     fn acknowledged_and_never_delivered_is_lost() {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         let name = ledger.send(Side::Agent, 0, 0);
         ledger.acknowledge(name, 1);
         assert_eq!((ledger.outcome().lost, ledger.open()), (1, 1));
@@ -390,7 +413,7 @@ mod tests {
 
     #[test]
     fn neither_acknowledged_nor_refused_is_unanswered() {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         let name = ledger.send(Side::Visitor, 0, 0);
         assert_eq!(ledger.outcome().unanswered, 1);
         ledger.refuse(name, false);
@@ -403,8 +426,22 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_in_a_queue_is_not_lost_and_what_was_served_may_be() {
+        let ledger = Ledger::new(1, 2, true);
+        for visitor in 0..2 {
+            ledger.acknowledge(ledger.send(Side::Visitor, visitor, 0), 1);
+        }
+        assert_eq!(ledger.open(), 0, "an ack is all that one in a queue can expect");
+        ledger.deliver(MessageName { run: 1, side: Side::Visitor, visitor: 1, number: 0 }, 1);
+        let outcome = ledger.outcome();
+        assert_eq!((outcome.waiting, outcome.lost, ledger.open()), (1, 0, 0));
+        ledger.acknowledge(ledger.send(Side::Visitor, 1, 0), 2);
+        assert_eq!(ledger.outcome().lost, 1, "its conversation has an agent");
+    }
+
+    #[test]
     fn one_message_with_two_numbers_is_doubled() {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         let name = ledger.send(Side::Visitor, 0, 0);
         ledger.acknowledge(name, 1);
         ledger.echo(name, 2);
@@ -413,14 +450,14 @@ mod tests {
 
     #[test]
     fn what_nobody_sent_is_noticed() {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         ledger.deliver(MessageName { run: 1, side: Side::Agent, visitor: 0, number: 3 }, 1);
         assert!(!ledger.outcome().is_clean());
     }
 
     #[test]
     fn a_visitor_keeps_its_conversation() {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         assert!(ledger.begin(0, "a") && ledger.begin(0, "a") && !ledger.begin(0, "b"));
         assert_eq!(ledger.conversation(0).as_deref(), Some("a"));
     }

@@ -6,18 +6,29 @@
 
 mod accounts;
 mod agent;
+mod chart;
 mod cli;
+mod floor;
 mod http;
 mod ledger;
 mod link;
 mod measure;
 mod order;
+mod page;
+mod percentiles;
 mod post;
 mod process;
 mod report;
+mod run;
 mod scenario;
 mod schedule;
+mod seat;
+mod share;
 mod shared;
+mod speech;
+mod table;
+mod targets;
+mod timeline;
 mod verify;
 mod visitor;
 mod worker;
@@ -25,11 +36,11 @@ mod worker;
 use std::{error::Error, process::ExitCode};
 
 use clap::Parser;
-use codec::message::CAPACITY_MAX;
 
 use crate::{
-    cli::{Arguments, ChatArguments, CommonArguments, ScenarioArguments, UsageFault},
+    cli::{Arguments, CommonArguments, PeopleArguments, ScenarioArguments, UsageFault},
     report::Report,
+    scenario::Scenario,
     shared::Plan,
 };
 
@@ -37,11 +48,7 @@ use crate::{
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().scenario {
-        ScenarioArguments::Chat(arguments) => chat(&arguments),
-        ScenarioArguments::Idle(arguments) => idle(&arguments),
-    };
-    match done {
+    match done(&Arguments::parse().scenario) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -52,75 +59,67 @@ fn main() -> ExitCode {
 }
 
 /// Whether the run passed.
-fn chat(arguments: &ChatArguments) -> Result<bool, Box<dyn Error>> {
-    let common = &arguments.common;
-    let password = arguments.password()?;
-    let names = accounts::names(&arguments.agent_prefix, arguments.agents()?);
-    let run = run_number();
-    let mut plan = Plan {
-        capacity: CAPACITY_MAX,
-        vip_share: arguments.vip_share()?,
-        rate: arguments.rate()?,
-        answer_every: arguments.answer_every,
-        answer_after_ms: arguments.answer_after_ms,
-        ..silent(common)?
-    };
-    sign_visitors(common, run, &mut plan)?;
-    if let (Some(ringdesk), Some(data)) = (&arguments.ringdesk, &common.data) {
-        accounts::create(ringdesk, data, &names, &password)?;
+fn done(arguments: &ScenarioArguments) -> Result<bool, Box<dyn Error>> {
+    match arguments {
+        ScenarioArguments::Run(arguments) => {
+            perform(arguments.scenario()?, &arguments.common, &arguments.people)
+        }
+        ScenarioArguments::Chat(arguments) => {
+            perform(arguments.scenario()?, &arguments.common, &arguments.people)
+        }
+        ScenarioArguments::Idle(arguments) => {
+            perform(arguments.scenario(), &arguments.common, &PeopleArguments::default())
+        }
+        ScenarioArguments::List => {
+            for (name, _) in scenario::BUILT_IN {
+                let about = Scenario::built_in(name).expect("it is ours").about;
+                println!("{name:<16} {about}");
+            }
+            Ok(true)
+        }
     }
-    plan.staff = accounts::log_in(plan.address, &plan.host, &names, &password)?;
-    let finished = scenario::run(plan, run, &common.machine())?;
-    let Plan { address, host, staff, sessions, .. } = &finished.shared.plan;
-    let asked = staff.first().filter(|_| arguments.verify > 0);
+}
+
+/// From the logins to the report. True if nothing was lost and nothing was wrong.
+fn perform(
+    scenario: Scenario,
+    common: &CommonArguments,
+    people: &PeopleArguments,
+) -> Result<bool, Box<dyn Error>> {
+    let (address, host) = common.server()?;
+    let names = accounts::names(&people.agent_prefix, scenario.agents());
+    let number = run_number();
+    if let Some(directory) = &common.out {
+        let fault = |error| UsageFault::File(directory.clone(), error);
+        std::fs::create_dir_all(directory).map_err(fault)?;
+    }
+    let mut plan =
+        Plan { address, host, scenario, visitor_tokens: Vec::new(), staff: Vec::new(), seed: common.seed };
+    if let Some(secret) = common.visitor_secret().filter(|_| !plan.scenario.anonymous) {
+        let classes = (0..plan.scenario.sessions).map(|visitor| plan.class(visitor));
+        plan.visitor_tokens = accounts::sign_visitors(&secret, number, classes)?;
+    }
+    if !names.is_empty() {
+        let password = people.password()?;
+        if let (Some(ringdesk), Some(data)) = (&people.ringdesk, &common.data) {
+            accounts::create(ringdesk, data, &names, &password)?;
+        }
+        plan.staff = accounts::log_in(plan.address, &plan.host, &names, &password)?;
+    }
+    let finished = run::run(plan, number, &common.machine())?;
+    let Plan { address, host, staff, scenario, .. } = &finished.shared.plan;
+    let asked = staff.first().filter(|_| scenario.verify > 0);
     let verified = asked.map(|staff| {
-        verify::verify(*address, host, &staff.token, &finished.shared.ledger, *sessions, arguments.verify)
+        let ledger = &finished.shared.ledger;
+        verify::verify(*address, host, &staff.token, ledger, scenario.sessions, scenario.verify)
     });
-    finish(&Report::new("chat", &finished, verified.transpose()?), common)
-}
-
-fn idle(arguments: &CommonArguments) -> Result<bool, Box<dyn Error>> {
-    let run = run_number();
-    let mut plan = silent(arguments)?;
-    sign_visitors(arguments, run, &mut plan)?;
-    let finished = scenario::run(plan, run, &arguments.machine())?;
-    finish(&Report::new("idle", &finished, None), arguments)
-}
-
-fn finish(report: &Report, arguments: &CommonArguments) -> Result<bool, Box<dyn Error>> {
+    let report = Report::new(finished, verified.transpose()?);
     println!("{report}");
-    if let Some(directory) = &arguments.out {
+    if let Some(directory) = &common.out {
         report.write(directory).map_err(|error| UsageFault::File(directory.clone(), error))?;
+        println!("report: {}", directory.join("report.html").display());
     }
-    Ok(report.passed())
-}
-
-/// A plan in which visitors are there and nobody speaks.
-fn silent(arguments: &CommonArguments) -> Result<Plan, UsageFault> {
-    let (address, host) = arguments.server()?;
-    Ok(Plan {
-        address,
-        host,
-        sessions: arguments.sessions,
-        visitor_tokens: Vec::new(),
-        staff: Vec::new(),
-        capacity: 0,
-        vip_share: 0.0,
-        rate: 0.0,
-        seconds: arguments.seconds,
-        answer_every: 0,
-        answer_after_ms: 0,
-        connect_rate: arguments.connect_rate,
-        seed: arguments.seed,
-    })
-}
-
-fn sign_visitors(arguments: &CommonArguments, run: u32, plan: &mut Plan) -> Result<(), Box<dyn Error>> {
-    if let Some(secret) = arguments.visitor_secret() {
-        let classes = (0..plan.sessions).map(|visitor| plan.class(visitor));
-        plan.visitor_tokens = accounts::sign_visitors(&secret, run, classes)?;
-    }
-    Ok(())
+    Ok(report.passed)
 }
 
 /// Tells the messages of one run from those of another on the same data: the second it began in, and its

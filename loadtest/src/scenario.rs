@@ -1,303 +1,363 @@
-//! A run from its first connection to its last: threads, phases, and a line each second. What a run found is
-//! [`crate::report`]'s to tell.
+//! What a run is to do: a scenario, read from a small TOML file or made of the command line. How it is done is
+//! [`crate::run`]'s. The fields are explained in `docs/loadtest.md`.
 
-use std::{
-    fmt, io,
-    path::PathBuf,
-    sync::{Arc, atomic::Ordering::Relaxed},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
-};
+use std::fmt;
 
-use net::{BackendChoice, Fabric, Limits};
+use codec::message::CAPACITY_MAX;
+use serde::{Deserialize, Serialize};
 
-use crate::{
-    ledger::Side,
-    process::{self, Usage},
-    shared::{Phase, Plan, Shared},
-    worker,
-};
+/// Scenarios that come with the program, by name.
+pub const BUILT_IN: [(&str, &str); 7] = [
+    ("twenty-thousand", include_str!("../scenarios/twenty-thousand.toml")),
+    ("steps", include_str!("../scenarios/steps.toml")),
+    ("storm", include_str!("../scenarios/storm.toml")),
+    ("overload", include_str!("../scenarios/overload.toml")),
+    ("slow-agents", include_str!("../scenarios/slow-agents.toml")),
+    ("idle-million", include_str!("../scenarios/idle-million.toml")),
+    ("soak", include_str!("../scenarios/soak.toml")),
+];
 
-/// How often the phases are looked at.
-const STEP: Duration = Duration::from_millis(20);
-/// Between two lines of progress.
-const PROGRESS: Duration = Duration::from_secs(1);
-/// Longest wait for agents to be ready, and beyond the planned time for visitors to be welcomed.
-const CONNECT_GRACE: Duration = Duration::from_secs(60);
-/// Longest wait after the last word for what is under way: an agent's lease may have to end first, and the server
-/// may just be starting.
-const DRAIN: Duration = Duration::from_secs(60);
-/// Longest wait for the ends of conversations.
-const CLOSE: Duration = Duration::from_secs(5);
-/// From the phase's beginning to the first word, as the threads have it, and some to spare.
-const BEGIN: Duration = Duration::from_millis(400);
-/// Connections of a thread beside its share of the plan: those that are closing.
-const CONNECTIONS_SPARE: u32 = 64;
-/// Most threads that are tried for want of descriptors.
-const THREADS_MAX: usize = 64;
-/// Bytes that may wait for one connection; a server that takes less than this is broken.
-const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
+/// Most sessions of one run.
+pub const SESSIONS_MAX: u32 = 2_000_000;
+/// Most messages a second.
+const RATE_MAX: f64 = 10_000_000.0;
+/// Longest step: a month.
+const SECONDS_MAX: u64 = 31 * 24 * 60 * 60;
+/// Most steps that a file may have; the search for the sustainable rate adds some.
+const STEPS_MAX: usize = 64;
+/// Longest an agent may think, on average.
+const ANSWER_MS_MAX: u64 = 60_000;
+/// Sessions of one agent where nothing is said.
+const SESSIONS_PER_AGENT: u32 = 20;
 
-/// Why a run came to no result. The server's faults are part of a result; this is not.
-#[derive(Debug)]
-pub enum RunFault {
-    /// The machine's fault: no reactor, or none any more.
-    Reactor(io::Error),
-    /// The limits of this process do not allow so many connections; how to raise them.
-    Capacity(String),
-    /// The server's process cannot be watched.
-    Watch(String, io::Error),
-    /// Not everybody got in, with the first reasons.
-    NotConnected(&'static str, u64, u64, Vec<String>),
+/// A run, as it was asked for.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// A word.
+    pub name: String,
+    /// A sentence for the report.
+    #[serde(default)]
+    pub about: String,
+    /// Visitors.
+    pub sessions: u32,
+    /// Agents; left out, one for each `sessions_per_agent`.
+    pub agents: Option<u32>,
+    /// Sessions for one agent, where the number of agents is left out; 0 for no agents.
+    #[serde(default)]
+    pub sessions_per_agent: u32,
+    /// Share of visitors who are VIPs.
+    #[serde(default)]
+    pub vip_share: f64,
+    /// Visitors have no signed identity even where one could be made.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// Visitors type before each message.
+    #[serde(default)]
+    pub typing: bool,
+    /// Agents answer each how-many-th message of a visitor; 0 for none.
+    #[serde(default)]
+    pub answer_every: u32,
+    /// How long agents think on average, in milliseconds.
+    #[serde(default)]
+    pub answer_after_ms: u64,
+    /// New connections a second.
+    pub connect_per_second: u32,
+    /// Conversations that are asked of the API afterwards and compared with the ledger.
+    #[serde(default)]
+    pub verify: u32,
+    /// Some agents read slowly.
+    pub slow_agents: Option<SlowAgents>,
+    /// How to look for the sustainable rate, if a step needs it.
+    pub sustainable: Option<Search>,
+    /// What happens once everybody is there, one after the other.
+    pub steps: Vec<Step>,
+    /// What the run is to reach.
+    #[serde(default)]
+    pub targets: Targets,
 }
 
-impl fmt::Display for RunFault {
+/// Agents who read slowly.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlowAgents {
+    /// Share of all agents.
+    pub share: f64,
+    /// How often they read what came.
+    pub read_every_ms: u64,
+}
+
+/// How to look for the rate that the server can just take: it is raised until acks do not keep up.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Search {
+    /// The first rate, messages a second.
+    pub begin_per_second: f64,
+    /// Each rate is so many times the one before.
+    pub factor: f64,
+    /// How long each is tried.
+    pub seconds: u64,
+}
+
+/// One step: for some time, so many messages.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// As the report calls it.
+    pub name: String,
+    /// How long; left out with `each_once`, where the rate says it.
+    #[serde(default)]
+    pub seconds: u64,
+    /// Messages a second of each visitor.
+    pub per_session: Option<f64>,
+    /// Messages a second of all visitors together.
+    pub per_second: Option<f64>,
+    /// So many times the rate that the search found.
+    pub times_sustainable: Option<f64>,
+    /// Each visitor speaks once, in an order that chance gives.
+    #[serde(default)]
+    pub each_once: bool,
+    /// Messages a second that agents send to conversations of theirs, chosen by chance.
+    #[serde(default)]
+    pub broadcast_per_second: f64,
+    /// So many visitors drop their connections when the step begins.
+    #[serde(default)]
+    pub drop_sessions: u32,
+    /// Those come back within this time of each other, in milliseconds.
+    #[serde(default)]
+    pub return_within_ms: u64,
+    /// It counts for the ledger, and not for the figures of the whole run.
+    #[serde(default)]
+    pub warm_up: bool,
+}
+
+/// What a run is to reach. The report says of each whether it was met; only what is lost fails a run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Targets {
+    /// Half of the visitors' messages reach the agent within this.
+    pub visitor_agent_p50_ms: Option<f64>,
+    /// All but one in a hundred.
+    pub visitor_agent_p99_ms: Option<f64>,
+    /// All but one in a thousand.
+    pub visitor_agent_p999_ms: Option<f64>,
+    /// The server's resident memory at its highest, in MiB.
+    pub server_rss_mb: Option<f64>,
+    /// The server's resident memory for each session, over the empty server's, in bytes.
+    pub server_bytes_per_session: Option<f64>,
+    /// The p99 of the last step over that of the first.
+    pub p99_growth: Option<f64>,
+    /// The VIPs' p99 of the last step over that of the first.
+    pub vip_p99_growth: Option<f64>,
+    /// Acks a second in the last step over those of the step before.
+    pub goodput_kept: Option<f64>,
+    /// The last of those who dropped is back.
+    pub resume_max_ms: Option<f64>,
+    /// Visitors who kept their connections, to their agents.
+    pub bystander_p99_ms: Option<f64>,
+}
+
+/// What is wrong with a scenario: the operator's fault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScenarioFault(pub String);
+
+impl fmt::Display for ScenarioFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reactor(error) => write!(f, "no reactor: {error}"),
-            Self::Capacity(remedy) => write!(f, "too many sessions for the limits of this process: {remedy}"),
-            Self::Watch(pid, error) => write!(f, "--server-pid {pid}: {error}"),
-            Self::NotConnected(who, got, wanted, why) => {
-                write!(f, "only {got} of {wanted} {who} were welcomed; {}", why.join("; "))
-            }
-        }
+        f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for RunFault {}
+impl std::error::Error for ScenarioFault {}
 
-/// How to run, beside what is to be done.
-#[derive(Clone, Debug)]
-pub struct Machine {
-    /// Threads; `None` for as few as hold the connections.
-    pub threads: Option<usize>,
-    /// How to talk to the kernel.
-    pub backend: BackendChoice,
-    /// The server's process, to be watched if it is on this machine.
-    pub server_pid: Option<u32>,
-    /// Visitors fall silent once this file exists, however long they were to speak.
-    pub until_file: Option<PathBuf>,
+fn fault<T>(text: String) -> Result<T, ScenarioFault> {
+    Err(ScenarioFault(text))
 }
 
-/// What was used from the first connection (or word) to the last.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cost {
-    /// How long the talking lasted, with its end, in seconds.
-    pub seconds: f64,
-    /// Processor time of the generator while talking.
-    pub generator_cpu_seconds: f64,
-    /// Processor time of the server while talking.
-    pub server_cpu_seconds: Option<f64>,
-    /// The server's resident bytes before the first connection and after the talking.
-    pub server_rss_bytes: Option<(u64, u64)>,
-}
-
-/// What a run left behind.
-pub struct Finished {
-    /// Ledger, measures and faults.
-    pub shared: Arc<Shared>,
-    /// What it took.
-    pub cost: Cost,
-    /// The backend of the generator.
-    pub backend: String,
-}
-
-/// Runs the plan. `run` names this run's messages.
-pub fn run(plan: Plan, run: u32, machine: &Machine) -> Result<Finished, RunFault> {
-    let fabric = enough_threads(&plan, machine)?;
-    let backend = format!("{:?}", fabric.backend).to_lowercase();
-    let shared = Arc::new(Shared::new(plan, run, fabric.ports.len()));
-    let mut director = Director::begin(Arc::clone(&shared), fabric, machine)?;
-    director.connect_all()?;
-    let cost = director.talk()?;
-    director.close_all()?;
-    Ok(Finished { shared, cost, backend })
-}
-
-/// As many threads as asked for, or as few as hold all connections.
-fn enough_threads(plan: &Plan, machine: &Machine) -> Result<Fabric, RunFault> {
-    let needed = plan.sessions as usize + plan.staff.len();
-    let mut threads = machine.threads.unwrap_or(1);
-    loop {
-        let each = needed.div_ceil(threads) as u32 + CONNECTIONS_SPARE;
-        let limits =
-            Limits { connections_max: each, outbox_bytes_max: OUTBOX_BYTES_MAX, ..Limits::default() };
-        let fabric = net::fabric(threads, machine.backend, limits).map_err(RunFault::Reactor)?;
-        match fabric.capacity.remedy {
-            None => return Ok(fabric),
-            Some(_) if machine.threads.is_none() && threads < THREADS_MAX => threads += 1,
-            Some(remedy) => return Err(RunFault::Capacity(remedy)),
-        }
-    }
-}
-
-struct Director {
-    shared: Arc<Shared>,
-    workers: Vec<JoinHandle<io::Result<()>>>,
-    server_pid: Option<String>,
-    until_file: Option<PathBuf>,
-    server_rss_before: Option<u64>,
-    progress: Progress,
-}
-
-impl Director {
-    fn begin(shared: Arc<Shared>, fabric: Fabric, machine: &Machine) -> Result<Self, RunFault> {
-        let server_pid = machine.server_pid.map(|pid| pid.to_string());
-        let mut workers = Vec::new();
-        for (thread, port) in fabric.ports.into_iter().enumerate() {
-            let shared = Arc::clone(&shared);
-            let run = move || worker::run(shared, thread, port);
-            let handle = thread::Builder::new().name(format!("load-{thread}")).spawn(run);
-            workers.push(handle.map_err(RunFault::Reactor)?);
-        }
-        let progress = Progress::new();
-        let mut director = Self {
-            shared,
-            workers,
-            server_pid,
-            until_file: machine.until_file.clone(),
-            server_rss_before: None,
-            progress,
-        };
-        director.server_rss_before = director.server_usage()?.map(|usage| usage.rss_bytes);
-        Ok(director)
+impl Step {
+    /// Messages a second of `sessions` visitors; 0 where the search has to say it.
+    pub fn rate(&self, sessions: u32) -> f64 {
+        self.per_second.or(self.per_session.map(|each| each * f64::from(sessions))).unwrap_or(0.0)
     }
 
-    fn server_usage(&self) -> Result<Option<Usage>, RunFault> {
-        let Some(pid) = &self.server_pid else { return Ok(None) };
-        process::usage(pid).map(Some).map_err(|error| RunFault::Watch(pid.clone(), error))
-    }
-
-    fn connect_all(&mut self) -> Result<(), RunFault> {
-        let (staff, sessions) = (self.shared.plan.staff.len() as u64, u64::from(self.shared.plan.sessions));
-        let planned = |people: u64| people / u64::from(self.shared.plan.connect_rate);
-        let (agents, visitors) = (planned(staff), planned(sessions));
-        self.wait(CONNECT_GRACE + Duration::from_secs(agents), |shared| {
-            shared.tallies.agents_ready.load(Relaxed) >= staff
-        })?;
-        let ready = self.shared.tallies.agents_ready.load(Relaxed);
-        if ready < staff {
-            return Err(self.not_connected("agents", ready, staff));
+    fn check(&self) -> Result<(), ScenarioFault> {
+        let rates = [self.per_session, self.per_second, self.times_sustainable];
+        let mut given = rates.into_iter().flatten().chain([self.broadcast_per_second]);
+        let name = &self.name;
+        if rates.into_iter().flatten().count() > 1 {
+            return fault(format!("step {name}: give one of per_session, per_second and times_sustainable"));
         }
-        self.shared.enter(Phase::Visitors);
-        self.wait(CONNECT_GRACE + Duration::from_secs(visitors), |shared| {
-            shared.tallies.welcomed.load(Relaxed) >= sessions
-        })?;
-        let welcomed = self.shared.tallies.welcomed.load(Relaxed);
-        if welcomed < sessions {
-            return Err(self.not_connected("visitors", welcomed, sessions));
+        if !given.all(|rate| (0.0..=RATE_MAX).contains(&rate)) {
+            return fault(format!("step {name}: a rate must be from 0 to {RATE_MAX}"));
+        }
+        let speaks = self.per_session.is_some() || self.per_second.is_some();
+        let long_enough = (1..=SECONDS_MAX).contains(&self.seconds) || (self.each_once && speaks);
+        if !long_enough {
+            return fault(format!("step {name}: seconds must be from 1 to {SECONDS_MAX}"));
         }
         Ok(())
     }
+}
 
-    fn not_connected(&self, who: &'static str, got: u64, wanted: u64) -> RunFault {
-        let mut why = self.shared.faults();
-        why.extend(self.shared.remarks().into_iter().map(|(what, times)| format!("{what} ({times} times)")));
-        RunFault::NotConnected(who, got, wanted, why)
+impl Scenario {
+    /// Reads and checks a file.
+    pub fn parse(text: &str) -> Result<Self, ScenarioFault> {
+        let scenario: Self = toml::from_str(text).map_err(|error| ScenarioFault(error.to_string()))?;
+        scenario.check()?;
+        Ok(scenario)
     }
 
-    fn talk(&mut self) -> Result<Cost, RunFault> {
-        let own = || process::usage("self").map_err(RunFault::Reactor);
-        let (own_before, server_before) = (own()?, self.server_usage()?);
-        let begun = Instant::now();
-        self.shared.enter(Phase::Talking);
-        let speaking = BEGIN + Duration::from_secs(self.shared.plan.seconds);
-        let until_file = self.until_file.take();
-        self.wait(speaking, |_| until_file.as_deref().is_some_and(std::path::Path::exists))?;
-        self.shared.enter(Phase::Draining);
-        self.wait(DRAIN, |shared| shared.ledger.open() == 0)?;
-        let (own_after, server_after) = (own()?, self.server_usage()?);
-        let server = server_before.zip(server_after);
-        Ok(Cost {
-            seconds: begun.elapsed().as_secs_f64(),
-            generator_cpu_seconds: own_after.cpu_seconds - own_before.cpu_seconds,
-            server_cpu_seconds: server.map(|(before, after)| after.cpu_seconds - before.cpu_seconds),
-            server_rss_bytes: self.server_rss_before.zip(server_after.map(|usage| usage.rss_bytes)),
+    /// One that comes with the program.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let (_, text) = BUILT_IN.iter().find(|(known, _)| *known == name)?;
+        Some(Self::parse(text).expect("a scenario of ours is right"))
+    }
+
+    /// Visitors who are there and do nothing for `seconds`.
+    pub fn idle(sessions: u32, seconds: u64, connect_per_second: u32) -> Self {
+        let step = Step { name: "idle".to_owned(), seconds, ..Step::default() };
+        Self {
+            name: "idle".to_owned(),
+            about: String::new(),
+            sessions,
+            agents: Some(0),
+            sessions_per_agent: 0,
+            vip_share: 0.0,
+            anonymous: false,
+            typing: false,
+            answer_every: 0,
+            answer_after_ms: 0,
+            connect_per_second,
+            verify: 0,
+            slow_agents: None,
+            sustainable: None,
+            steps: vec![step],
+            targets: Targets::default(),
+        }
+    }
+
+    /// How many agents there are. One for [`SESSIONS_PER_AGENT`] where nothing is said.
+    pub fn agents(&self) -> u32 {
+        self.agents.unwrap_or_else(|| match self.sessions_per_agent {
+            0 => 0,
+            each => self.sessions.div_ceil(each),
         })
     }
 
-    fn close_all(mut self) -> Result<(), RunFault> {
-        self.shared.enter(Phase::Closing);
-        // Threads notice the phase one after the other; only then is it known how many will close.
-        self.wait(STEP * 5, |_| false)?;
-        self.wait(CLOSE, |shared| {
-            shared.tallies.closed.load(Relaxed) >= shared.tallies.to_close.load(Relaxed)
-        })?;
-        self.shared.enter(Phase::Ending);
-        for worker in self.workers {
-            join(worker)?;
-        }
-        Ok(())
+    /// Whether what visitors say may still wait for an agent at the end.
+    pub fn has_queue(&self) -> bool {
+        u64::from(self.agents()) * u64::from(CAPACITY_MAX) < u64::from(self.sessions)
     }
 
-    /// Until `done` says so, at most for `longest`.
-    fn wait(&mut self, longest: Duration, done: impl Fn(&Shared) -> bool) -> Result<(), RunFault> {
-        let begun = Instant::now();
-        while begun.elapsed() < longest && !done(&self.shared) {
-            thread::sleep(STEP.min(longest.saturating_sub(begun.elapsed())));
-            self.progress.tell(&self.shared);
-            if let Some(at) = self.workers.iter().position(JoinHandle::is_finished) {
-                join(self.workers.swap_remove(at))?;
+    /// Whether it says what can be done.
+    pub fn check(&self) -> Result<(), ScenarioFault> {
+        if !(1..=SESSIONS_MAX).contains(&self.sessions) {
+            return fault(format!("sessions: must be from 1 to {SESSIONS_MAX}"));
+        }
+        if !(0.0..=1.0).contains(&self.vip_share) {
+            return fault(format!("vip_share {}: must be from 0 to 1", self.vip_share));
+        }
+        if self.connect_per_second == 0 {
+            return fault("connect_per_second: must be at least 1".to_owned());
+        }
+        if self.answer_after_ms > ANSWER_MS_MAX {
+            return fault(format!("answer_after_ms: must be at most {ANSWER_MS_MAX}"));
+        }
+        if self.steps.is_empty() || self.steps.len() > STEPS_MAX {
+            return fault(format!("steps: there must be from 1 to {STEPS_MAX}"));
+        }
+        self.steps.iter().try_for_each(Step::check)?;
+        self.check_agents()?;
+        self.check_search()
+    }
+
+    /// What everybody says must reach somebody, but for what is said to a queue on purpose.
+    fn check_agents(&self) -> Result<(), ScenarioFault> {
+        let (agents, each) = (self.agents(), u32::from(CAPACITY_MAX));
+        let goes_on = |step: &Step| {
+            !step.each_once && (step.rate(self.sessions) > 0.0 || step.times_sustainable.is_some())
+        };
+        if self.steps.iter().any(goes_on) && agents < self.sessions.div_ceil(each) {
+            let least = self.sessions.div_ceil(each);
+            return fault(format!(
+                "{agents} agents: {} sessions need at least {least}, {each} conversations each; give agents or \
+                 sessions_per_agent (usual: {SESSIONS_PER_AGENT})",
+                self.sessions
+            ));
+        }
+        match self.slow_agents {
+            Some(slow) if !(0.0..=1.0).contains(&slow.share) || slow.read_every_ms == 0 => {
+                fault("slow_agents: share must be from 0 to 1, read_every_ms at least 1".to_owned())
             }
+            _ => Ok(()),
         }
-        Ok(())
-    }
-}
-
-fn join(worker: JoinHandle<io::Result<()>>) -> Result<(), RunFault> {
-    match worker.join() {
-        Ok(result) => result.map_err(RunFault::Reactor),
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-}
-
-/// The line of each second.
-struct Progress {
-    begun: Instant,
-    told: Instant,
-    sent: u64,
-}
-
-impl Progress {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self { begun: now, told: now, sent: 0 }
     }
 
-    fn tell(&mut self, shared: &Shared) {
-        let since = self.told.elapsed();
-        if since < PROGRESS {
-            return;
-        }
-        self.told = Instant::now();
-        let seconds = self.begun.elapsed().as_secs();
-        let load = |tally: &std::sync::atomic::AtomicU64| tally.load(Relaxed);
-        let tallies = &shared.tallies;
-        match shared.phase() {
-            Phase::Agents => println!("{seconds:>4} s  {} agents ready", load(&tallies.agents_ready)),
-            Phase::Visitors => println!("{seconds:>4} s  {} visitors welcomed", load(&tallies.welcomed)),
-            Phase::Talking | Phase::Draining => self.tell_messages(seconds, since, shared),
-            Phase::Closing | Phase::Ending => {
-                println!("{seconds:>4} s  {} conversations closed", load(&tallies.closed));
+    fn check_search(&self) -> Result<(), ScenarioFault> {
+        let needed = self.steps.iter().any(|step| step.times_sustainable.is_some());
+        match self.sustainable {
+            None if needed => fault("times_sustainable needs a [sustainable] to look for it".to_owned()),
+            Some(search) if search.begin_per_second < 1.0 || search.factor < 1.01 || search.seconds == 0 => {
+                fault(
+                    "sustainable: begin_per_second and seconds must be at least 1, factor more than 1.01"
+                        .to_owned(),
+                )
             }
+            _ => Ok(()),
         }
     }
+}
 
-    fn tell_messages(&mut self, seconds: u64, since: Duration, shared: &Shared) {
-        let (visitors, agents) = (shared.ledger.counts(Side::Visitor), shared.ledger.counts(Side::Agent));
-        let sent = visitors.sent + agents.sent;
-        let rate = (sent - self.sent) as f64 / since.as_secs_f64();
-        self.sent = sent;
-        let glance = shared.glance();
-        println!(
-            "{seconds:>4} s  {rate:>6.0}/s  sent {sent}  acknowledged {}  delivered {}  refusals {}  dropped {}  \
-             visitor → agent p99 {:.2} ms  own lag p99 {:.2} ms",
-            visitors.acknowledged + agents.acknowledged,
-            visitors.delivered + agents.delivered,
-            visitors.refusals + agents.refusals,
-            shared.tallies.dropped.load(Relaxed),
-            glance.delivery().p99_us as f64 / 1e3,
-            glance.lag().p99_us as f64 / 1e3,
-        );
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenarios_of_ours_are_right_and_called_as_their_files() {
+        for (name, text) in BUILT_IN {
+            let scenario = Scenario::parse(text).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+            assert_eq!(scenario.name, name);
+            assert!(!scenario.about.is_empty());
+            assert!(Scenario::built_in(name).is_some());
+        }
+        assert!(Scenario::built_in("none").is_none());
+    }
+
+    #[test]
+    fn the_headline_is_what_the_promise_says() {
+        let headline = Scenario::built_in("twenty-thousand").expect("it is ours");
+        assert_eq!((headline.sessions, headline.agents(), headline.vip_share), (20_000, 1_000, 0.05));
+        assert!(headline.typing);
+        let measured: Vec<_> = headline.steps.iter().filter(|step| !step.warm_up).collect();
+        assert_eq!(measured.len(), 1);
+        assert_eq!(measured[0].rate(20_000), 2_000.0);
+    }
+
+    fn wrong(change: &str, told: &str) {
+        let text = format!("name = \"x\"\nconnect_per_second = 10\n{change}\n");
+        let fault = Scenario::parse(&text).expect_err(change);
+        assert!(fault.to_string().contains(told), "{change}: {fault}");
+    }
+
+    #[test]
+    fn what_cannot_be_done_is_refused_by_name() {
+        let step = "[[steps]]\nname = \"s\"\n";
+        wrong(&format!("sessions = 0\n{step}seconds = 1"), "sessions");
+        wrong("sessions = 1\nsteps = []", "steps");
+        wrong(&format!("sessions = 1\n{step}"), "step s: seconds");
+        wrong(&format!("sessions = 1\n{step}seconds = 1\nper_second = -1"), "rate");
+        wrong(&format!("sessions = 1\n{step}seconds = 1\nper_second = 1\nper_session = 1"), "one of");
+        wrong(&format!("sessions = 101\nagents = 1\n{step}seconds = 1\nper_second = 1"), "at least 2");
+        wrong(&format!("sessions = 1\nagents = 1\n{step}seconds = 1\ntimes_sustainable = 2"), "sustainable");
+        wrong(&format!("sessions = 1\nvip_share = 1.5\n{step}seconds = 1"), "vip_share");
+        wrong(&format!("sessions = 1\nspeed = 1\n{step}seconds = 1"), "speed");
+    }
+
+    #[test]
+    fn agents_are_as_many_as_said_or_follow_from_the_sessions() {
+        let mut scenario = Scenario::idle(101, 1, 1);
+        assert_eq!(scenario.agents(), 0);
+        scenario.agents = None;
+        scenario.sessions_per_agent = 20;
+        assert_eq!(scenario.agents(), 6);
     }
 }

@@ -28,14 +28,30 @@ impl Random {
         ((self.number() >> 11) + 1) as f64 / (1u64 << 53) as f64
     }
 
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        // The remainder's preference for small numbers is below one in 2^40 here.
+        (self.number() % end as u64) as usize
+    }
+
+    /// The numbers below `end` in an order that chance gives (Fisher and Yates).
+    pub fn shuffled(&mut self, end: u32) -> Vec<u32> {
+        let mut all: Vec<u32> = (0..end).collect();
+        for index in (1..all.len()).rev() {
+            all.swap(index, self.below(index + 1));
+        }
+        all
+    }
+
     /// Bytes for the mask of a frame.
     pub fn mask(&mut self) -> [u8; 4] {
         (self.number() as u32).to_le_bytes()
     }
 }
 
-/// When one visitor speaks: a Poisson process that knows nothing of answers, so that a slow server is asked
-/// as often as a quick one.
+/// When somebody speaks: a Poisson process that knows nothing of answers, so that a slow server is asked as
+/// often as a quick one. Who speaks is chosen by chance each time, which makes of one process for many visitors
+/// one for each of them.
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     random: Random,
@@ -111,6 +127,30 @@ mod tests {
     #[test]
     fn a_rate_of_zero_means_never() {
         assert!(arrivals(1, 1, 0.0, 1_000).is_empty());
+    }
+
+    #[test]
+    fn a_visitor_of_many_speaks_by_a_poisson_process_too() {
+        let mut random = Random::new(3, 3);
+        let times = arrivals(3, 4, 1_000.0, 200);
+        let mine: Vec<u64> = times.into_iter().filter(|_| random.below(100) == 7).collect();
+        let expected: f64 = 2_000.0;
+        assert!((mine.len() as f64 - expected).abs() < 5.0 * expected.sqrt(), "{}", mine.len());
+        let gaps: Vec<f64> = mine.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+        assert!((variance.sqrt() / mean - 1.0).abs() < 0.1, "{} of {mean}", variance.sqrt());
+    }
+
+    #[test]
+    fn a_shuffle_has_everybody_once_and_depends_on_the_seed() {
+        let shuffled = |seed| Random::new(seed, 0).shuffled(1_000);
+        let mut sorted = shuffled(1);
+        sorted.sort_unstable();
+        assert!(sorted.into_iter().eq(0..1_000));
+        assert_eq!(shuffled(1), shuffled(1));
+        assert_ne!(shuffled(1), shuffled(2));
+        assert!(Random::new(1, 0).shuffled(0).is_empty());
     }
 
     #[test]

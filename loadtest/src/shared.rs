@@ -4,14 +4,15 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     sync::{
-        Mutex, MutexGuard,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering},
     },
 };
 
 use crate::{
     ledger::Ledger,
-    measure::{Class, Glance, Measures},
+    measure::{Class, Interval, Measures, ThreadMeasures},
+    scenario::{Scenario, Step},
 };
 
 /// Faults kept as text; of more, only the number.
@@ -19,35 +20,36 @@ const FAULTS_KEPT_MAX: usize = 20;
 /// Kinds of remarks that are counted apart.
 const REMARKS_KEPT_MAX: usize = 100;
 
-/// What is to be done. Made once, from the command line.
+/// What is to be done, and where. Made once, from the command line.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The server.
     pub address: SocketAddr,
     /// Its name for the `Host` field.
     pub host: String,
-    /// How many visitors.
-    pub sessions: u32,
+    /// What is to happen.
+    pub scenario: Scenario,
     /// Tokens of visitors, by number; empty for anonymous ones.
     pub visitor_tokens: Vec<String>,
     /// Who answers.
     pub staff: Vec<Staff>,
-    /// Conversations that each agent takes at once.
-    pub capacity: u16,
-    /// Share of visitors who are VIPs.
-    pub vip_share: f64,
-    /// Messages a second of each visitor.
-    pub rate: f64,
-    /// How long visitors speak, in seconds.
-    pub seconds: u64,
-    /// Agents answer each how-many-th message of a visitor; 0 means none.
-    pub answer_every: u32,
-    /// How long an agent thinks on average, in milliseconds.
-    pub answer_after_ms: u64,
-    /// New connections a second.
-    pub connect_rate: u32,
     /// Of all randomness.
     pub seed: u64,
+}
+
+/// A step that has its time. Times are microseconds of the reactors' clock.
+#[derive(Clone, Debug)]
+pub struct TimedStep {
+    /// What was asked for.
+    pub step: Step,
+    /// Messages a second of all visitors.
+    pub rate: f64,
+    /// It was tried to find the sustainable rate.
+    pub search: bool,
+    /// When it begins.
+    pub begin_us: u64,
+    /// When it ends.
+    pub end_us: u64,
 }
 
 /// An agent who has logged in.
@@ -62,8 +64,9 @@ pub struct Staff {
 impl Plan {
     /// The class of a visitor, spread evenly over all of them.
     pub fn class(&self, visitor: u32) -> Class {
-        let before = (f64::from(visitor) * self.vip_share).floor();
-        let after = (f64::from(visitor + 1) * self.vip_share).floor();
+        let vip_share = self.scenario.vip_share;
+        let before = (f64::from(visitor) * vip_share).floor();
+        let after = (f64::from(visitor + 1) * vip_share).floor();
         if after > before { Class::Vip } else { Class::Normal }
     }
 }
@@ -105,6 +108,10 @@ pub struct Tallies {
     pub welcomed: AtomicU64,
     /// Connections lost without our asking.
     pub dropped: AtomicU64,
+    /// Connections that we dropped on purpose.
+    pub storm_dropped: AtomicU64,
+    /// Notices that somebody types.
+    pub typed: AtomicU64,
     /// Conversations that have something to close.
     pub to_close: AtomicU64,
     /// Conversations seen to be closed.
@@ -123,10 +130,11 @@ pub struct Shared {
     /// How many are where.
     pub tallies: Tallies,
     phase: AtomicU8,
-    /// When speaking began, microseconds of the reactors' clock; 0 before.
-    begun_us: AtomicU64,
+    timetable: Mutex<Vec<Arc<TimedStep>>>,
+    /// How many steps the timetable has: asked often, so without its lock.
+    steps: AtomicUsize,
     /// By thread.
-    measures: Vec<Mutex<Measures>>,
+    measures: Vec<Mutex<ThreadMeasures>>,
     faults: Mutex<Vec<String>>,
     remarks: Mutex<BTreeMap<String, u64>>,
 }
@@ -134,12 +142,14 @@ pub struct Shared {
 impl Shared {
     /// Before anything happened.
     pub fn new(plan: Plan, run: u32, threads: usize) -> Self {
+        let may_wait = plan.scenario.has_queue();
         Self {
-            ledger: Ledger::new(run, plan.sessions),
+            ledger: Ledger::new(run, plan.scenario.sessions, may_wait),
             plan,
             tallies: Tallies::default(),
             phase: AtomicU8::new(Phase::Agents as u8),
-            begun_us: AtomicU64::new(0),
+            timetable: Mutex::default(),
+            steps: AtomicUsize::new(0),
             measures: (0..threads).map(|_| Mutex::default()).collect(),
             faults: Mutex::default(),
             remarks: Mutex::default(),
@@ -156,13 +166,21 @@ impl Shared {
         self.phase.store(phase as u8, Ordering::Release);
     }
 
-    /// When speaking begins: the first who asks says.
-    pub fn begin_us(&self, proposed_us: u64) -> u64 {
-        let order = Ordering::AcqRel;
-        match self.begun_us.compare_exchange(0, proposed_us, order, Ordering::Acquire) {
-            Ok(_) => proposed_us,
-            Err(begun_us) => begun_us,
-        }
+    /// Another step has its time.
+    pub fn schedule(&self, step: TimedStep) {
+        let mut timetable = self.timetable.lock().expect("no holder of the timetable panics");
+        timetable.push(Arc::new(step));
+        self.steps.store(timetable.len(), Ordering::Release);
+    }
+
+    /// How many steps have their times.
+    pub fn steps(&self) -> usize {
+        self.steps.load(Ordering::Acquire)
+    }
+
+    /// The steps that have their times.
+    pub fn timetable(&self) -> Vec<Arc<TimedStep>> {
+        self.timetable.lock().expect("no holder of the timetable panics").clone()
     }
 
     /// How many threads there are.
@@ -171,16 +189,28 @@ impl Shared {
     }
 
     /// One thread's measures.
-    pub fn measures(&self, thread: usize) -> MutexGuard<'_, Measures> {
+    pub fn measures(&self, thread: usize) -> MutexGuard<'_, ThreadMeasures> {
         self.measures[thread].lock().expect("no holder of measures panics")
     }
 
-    /// All that was measured until now.
-    pub fn all_measures(&self) -> Measures {
+    /// All that was measured in a step until now. Not while somebody speaks: it stops each thread for a moment.
+    pub fn measures_of_step(&self, step: usize) -> Measures {
         let mut all = Measures::default();
         for thread in 0..self.measures.len() {
-            let measures = self.measures(thread).clone();
-            all.add(&measures);
+            if let Some(measures) = self.measures(thread).of_step(step) {
+                all.add(measures);
+            }
+        }
+        all
+    }
+
+    /// What was measured since the last time. `spare` is used for all threads in turn.
+    pub fn take_interval(&self, spare: &mut Interval) -> Interval {
+        let mut all = Interval::default();
+        for thread in 0..self.measures.len() {
+            spare.clear();
+            self.measures(thread).swap_interval(spare);
+            all.add(spare);
         }
         all
     }
@@ -192,15 +222,6 @@ impl Shared {
         if faults.len() < FAULTS_KEPT_MAX {
             faults.push(text);
         }
-    }
-
-    /// The least of that, for the line of each second.
-    pub fn glance(&self) -> Glance {
-        let mut glance = Glance::default();
-        for thread in 0..self.measures.len() {
-            glance.add(&self.measures(thread));
-        }
-        glance
     }
 
     /// Something worth counting that is no fault: a refusal's code, a reason to close.
@@ -230,16 +251,9 @@ mod tests {
         Plan {
             address: ([127, 0, 0, 1], 1).into(),
             host: "desk".to_owned(),
-            sessions: 1_000,
+            scenario: Scenario { vip_share, ..Scenario::idle(1_000, 1, 1) },
             visitor_tokens: Vec::new(),
             staff: Vec::new(),
-            capacity: 100,
-            vip_share,
-            rate: 0.0,
-            seconds: 0,
-            answer_every: 0,
-            answer_after_ms: 0,
-            connect_rate: 1,
             seed: 1,
         }
     }
@@ -257,8 +271,11 @@ mod tests {
     }
 
     #[test]
-    fn the_first_who_asks_says_when_speaking_begins() {
+    fn a_step_is_seen_by_all_once_it_has_its_time() {
         let shared = Shared::new(plan(0.0), 1, 1);
-        assert_eq!([shared.begin_us(7), shared.begin_us(9)], [7, 7]);
+        assert_eq!(shared.steps(), 0);
+        let step = Step { name: "first".to_owned(), ..Step::default() };
+        shared.schedule(TimedStep { step, rate: 1.0, search: false, begin_us: 7, end_us: 9 });
+        assert_eq!((shared.steps(), shared.timetable()[0].begin_us), (1, 7));
     }
 }

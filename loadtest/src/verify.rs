@@ -141,7 +141,7 @@ mod tests {
     use crate::ledger::Side;
 
     fn check(stored: &[(u64, u32)], acknowledged: &[(u32, u64)], differences: usize, missing: u64) {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         let names: Vec<_> = (0..4).map(|_| ledger.send(Side::Visitor, 0, 0)).collect();
         for (number, seq) in acknowledged {
             ledger.acknowledge(names[*number as usize], *seq);
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_was_refused_for_good_is_not_stored() {
-        let ledger = Ledger::new(1, 1);
+        let ledger = Ledger::new(1, 1, false);
         let name = ledger.send(Side::Agent, 0, 0);
         ledger.refuse(name, true);
         let mut verified = Verified::default();

@@ -11,7 +11,7 @@ use crate::{
     order::{Order, Place},
     post::Post,
     schedule::Random,
-    worker::Context,
+    seat::Context,
 };
 
 /// One visitor.
@@ -60,6 +60,14 @@ impl Visitor {
         let name = context.shared.ledger.send(Side::Visitor, self.number, scheduled_us);
         self.post.add(name, None);
         self.send(name, context.random, out);
+    }
+
+    /// Is seen to type.
+    pub fn type_something(&mut self, context: &mut Context<'_>, out: &mut Vec<u8>) {
+        if self.welcome {
+            context.shared.tallies.typed.fetch_add(1, Relaxed);
+            link::encode(&ClientMessage::Typing { conversation: None, text: None }, context.random, out);
+        }
     }
 
     /// Sends an open message, now or with the next welcome.

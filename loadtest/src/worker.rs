@@ -1,13 +1,12 @@
 //! One thread: a reactor, the visitors and agents of its share, and what is to be done when.
 //!
-//! What they say and check is [`crate::visitor`]'s and [`crate::agent`]'s; when the phases change is
-//! [`crate::scenario`]'s.
+//! What they say and check is [`crate::visitor`]'s and [`crate::agent`]'s; who speaks when is
+//! [`crate::speech`]'s; when the phases change is [`crate::run`]'s.
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, VecDeque},
     io,
-    net::{IpAddr, Ipv4Addr},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -16,140 +15,37 @@ use net::{CloseReason, ConnectionId, Event, Port, Reactor, SendError};
 
 use crate::{
     agent::Agent,
-    ledger::MessageName,
     link::{self, Heard, Link},
-    measure::{Class, Path},
-    post::Post,
-    schedule::{Arrivals, Random},
-    shared::{Phase, Plan, Shared},
+    schedule::Random,
+    seat::{self, Context, Due, Person, Seat},
+    share::Share,
+    shared::{Phase, Shared, TimedStep},
+    speech::Speech,
     visitor::Visitor,
 };
 
 /// Longest sleep: how late a change of phase may be noticed.
 const WAIT_US_MAX: u64 = 20_000;
-/// From the beginning of the phase to the first word, so that all threads are there.
-const BEGIN_AFTER_US: u64 = 200_000;
 /// First and longest pause before another try to connect.
 const RECONNECT_US: (u64, u64) = (100_000, 2_000_000);
 /// How long connections may take to close at the end.
 const HANG_UP_US: u64 = 3_000_000;
-/// Connections from one source address: the ports that Linux gives away by default, and some to spare.
-const CONNECTIONS_PER_SOURCE: u32 = 20_000;
-/// Streams of randomness: visitors' schedules have their numbers, threads begin here.
-const THREAD_STREAM: u64 = 1 << 40;
-
-/// Something to be done at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Due {
-    /// Connect, or try again.
-    Connect,
-    /// A visitor speaks.
-    Speak,
-    /// An agent gives an answer.
-    Answer(MessageName),
-    /// A message that was refused is sent again.
-    Resend(MessageName),
-}
-
-/// What a visitor or an agent may use while it hears or says something.
-pub struct Context<'a> {
-    /// What the threads share.
-    pub shared: &'a Shared,
-    /// The time, microseconds of the reactors' clock.
-    pub now_us: u64,
-    /// When this connection was to be made.
-    pub connect_us: u64,
-    /// This thread's randomness.
-    pub random: &'a mut Random,
-    thread: usize,
-    later: &'a mut Vec<(u64, Due)>,
-}
-
-impl Context<'_> {
-    /// Something for this person to do at `at_us`.
-    pub fn later(&mut self, at_us: u64, due: Due) {
-        self.later.push((at_us, due));
-    }
-
-    /// Something due at `scheduled_us` happened now.
-    pub fn record(&self, path: Path, class: Class, scheduled_us: u64) {
-        self.shared.measures(self.thread).record(path, class, scheduled_us, self.now_us);
-    }
-
-    /// The message of ours that `id` names. Everything acknowledged or refused must be one.
-    pub fn own(&self, id: &str) -> Option<MessageName> {
-        let name = self.shared.ledger.parse(id);
-        if name.is_none() {
-            self.note_fault("client", "unknown_id", id);
-        }
-        name
-    }
-
-    /// The server did something wrong.
-    pub fn note_fault(&self, who: &str, code: &str, text: &str) {
-        self.shared.note_fault(format!("{who}: {code}: {text}"));
-    }
-
-    /// A message was refused: it is sent again when the server says so, or never.
-    pub fn refused(
-        &mut self,
-        id: &str,
-        code: &str,
-        text: &str,
-        retry_after_ms: Option<u32>,
-        post: &mut Post,
-    ) {
-        self.shared.remark(format!("refused: {code}"));
-        if id.is_empty() {
-            return self.note_fault("client", code, text);
-        }
-        let Some(name) = self.own(id) else { return };
-        self.shared.ledger.refuse(name, retry_after_ms.is_none());
-        match retry_after_ms {
-            Some(pause_ms) => self.later(self.now_us + u64::from(pause_ms) * 1_000, Due::Resend(name)),
-            None => post.settle(name),
-        }
-    }
-}
-
-#[derive(Debug)]
-enum Person {
-    Visitor(Visitor),
-    Agent(Agent),
-}
-
-impl Person {
-    fn heard(&mut self, heard: Heard<'_>, context: &mut Context<'_>, out: &mut Vec<u8>) {
-        match (self, heard) {
-            (Self::Visitor(visitor), Heard::Open) => visitor.hello(context, out),
-            (Self::Agent(agent), Heard::Open) => agent.hello(context, out),
-            (Self::Visitor(visitor), Heard::Message(message)) => visitor.hear(message, context, out),
-            (Self::Agent(agent), Heard::Message(message)) => agent.hear(message, context, out),
-            (_, Heard::Goodbye(code, reason)) => context.shared.remark(format!("goodbye: {code} {reason}")),
-        }
-    }
-}
-
-/// The place of one person, connected or not.
-#[derive(Debug)]
-struct Seat {
-    person: Person,
-    connection: Option<ConnectionId>,
-    link: Option<Link>,
-    /// When the connection was to be made, whatever the number of tries.
-    connect_us: u64,
-    /// Tries since the last connection.
-    tries: u32,
-    source: Option<IpAddr>,
-    arrivals: Option<Arrivals>,
-}
+/// Connections from one source address. Linux gives 28,000 ports to each by default, and searches long for the
+/// second half of them.
+const CONNECTIONS_PER_SOURCE: u32 = 10_000;
+/// Connections begun, and connections dropped, in one turn: Linux throws away what passes a thousand packets on their
+/// way over loopback (`net.core.netdev_max_backlog`), and a lost SYN costs a second.
+const CONNECTS_PER_TURN: usize = 64;
+/// Streams of randomness: steps have the first ones, threads begin here.
+const THREAD_STREAM: u64 = 1 << 60;
 
 /// What leaves with the next turn.
 #[derive(Debug, Default)]
 struct Outgoing {
     bytes: Vec<u8>,
     parts: Vec<Part>,
-    connects: Vec<u32>,
+    connects: VecDeque<u32>,
+    drops: VecDeque<ConnectionId>,
 }
 
 #[derive(Debug)]
@@ -160,6 +56,11 @@ struct Part {
 }
 
 impl Outgoing {
+    /// More than one turn may begin or drop.
+    fn has_more(&self) -> bool {
+        !self.connects.is_empty() || !self.drops.is_empty()
+    }
+
     /// Everything since the last part belongs to `connection`.
     fn finish(&mut self, connection: ConnectionId, last: bool) {
         let begin = self.parts.last().map_or(0, |part| part.end);
@@ -172,6 +73,7 @@ impl Outgoing {
 struct Worker {
     shared: Arc<Shared>,
     thread: usize,
+    share: Share,
     seats: Vec<Seat>,
     /// Seats of agents; the rest are visitors'.
     agents: usize,
@@ -182,17 +84,24 @@ struct Worker {
     outgoing: Outgoing,
     random: Random,
     phase: Phase,
+    steps: Vec<Arc<TimedStep>>,
+    /// What visitors say in the step, and what agents say of their own accord.
+    visitors_speech: Option<Speech>,
+    agents_speech: Option<Speech>,
+    /// When the storm of the newest step is due.
+    storm_us: Option<u64>,
 }
 
 /// Runs a thread's share of the plan to its end.
-pub fn run(shared: Arc<Shared>, thread: usize, port: Port) -> io::Result<()> {
+pub fn run(shared: Arc<Shared>, thread: usize, share: Share, port: Port) -> io::Result<()> {
     let mut reactor = port.open(None)?;
-    let mut worker = Worker::new(shared, thread);
+    let mut worker = Worker::new(shared, thread, share);
     worker.begin_connecting(0..worker.agents, reactor.now().monotonic_us);
     let mut hung_up_us = None;
     loop {
         let now_us = reactor.now().monotonic_us;
         worker.notice_phase(now_us);
+        worker.notice_steps();
         worker.fire_timers(reactor.as_ref());
         worker.flush(reactor.as_mut());
         if worker.phase == Phase::Ending {
@@ -201,8 +110,11 @@ pub fn run(shared: Arc<Shared>, thread: usize, port: Port) -> io::Result<()> {
                 return Ok(());
             }
         }
-        let due_us = worker.timers.peek().map_or(u64::MAX, |Reverse((due_us, ..))| *due_us);
-        let wait_us = due_us.saturating_sub(reactor.now().monotonic_us).min(WAIT_US_MAX);
+        worker.pause();
+        let wait_us = match worker.outgoing.has_more() {
+            true => 0,
+            false => worker.due_us().saturating_sub(reactor.now().monotonic_us).min(WAIT_US_MAX),
+        };
         reactor.turn(Duration::from_micros(wait_us), &mut || false, &mut |time, event| {
             worker.handle(event, time.monotonic_us);
         })?;
@@ -210,42 +122,56 @@ pub fn run(shared: Arc<Shared>, thread: usize, port: Port) -> io::Result<()> {
 }
 
 impl Worker {
-    fn new(shared: Arc<Shared>, thread: usize) -> Self {
-        let (plan, threads) = (&shared.plan, shared.threads());
-        let share = |count: usize| (thread..count).step_by(threads);
-        let agents =
-            share(plan.staff.len()).map(|number| Person::Agent(Agent::new(plan.staff[number].clone())));
-        let visitors = share(plan.sessions as usize).map(|number| {
-            let token = plan.visitor_tokens.get(number).cloned().unwrap_or_default();
-            let number = number as u32;
-            Person::Visitor(Visitor::new(number, plan.class(number), token))
+    fn new(shared: Arc<Shared>, thread: usize, share: Share) -> Self {
+        let plan = &shared.plan;
+        let slow = share.read_every.is_some();
+        let agent = |number: &u32| Agent::new(plan.staff[*number as usize].clone(), slow);
+        let agents = share.agents.iter().map(|number| Person::Agent(Box::new(agent(number))));
+        let visitors = share.visitors.iter().map(|number| {
+            let token = plan.visitor_tokens.get(*number as usize).cloned().unwrap_or_default();
+            Person::Visitor(Visitor::new(*number, plan.class(*number), token))
         });
-        let people: Vec<Person> = agents.chain(visitors).collect();
-        let agents = share(plan.staff.len()).count();
-        let seats = people.into_iter().enumerate().map(|(index, person)| {
-            let number = index.saturating_sub(agents) * threads + thread;
-            let source = source(plan, number as u32);
-            Seat { person, connection: None, link: None, connect_us: 0, tries: 0, source, arrivals: None }
-        });
-        let seats = seats.collect();
+        let seats = agents.chain(visitors).map(Seat::new).collect();
         let random = Random::new(plan.seed, THREAD_STREAM + thread as u64);
         Self {
             thread,
+            agents: share.agents.len(),
+            share,
             seats,
-            agents,
             by_slot: Vec::new(),
             timers: BinaryHeap::new(),
             later: Vec::new(),
             outgoing: Outgoing::default(),
             random,
             phase: Phase::Agents,
+            steps: Vec::new(),
+            visitors_speech: None,
+            agents_speech: None,
+            storm_us: None,
             shared,
         }
     }
 
+    /// One who reads slowly does nothing between two looks.
+    fn pause(&self) {
+        if let Some(pause) = self.share.read_every
+            && self.phase == Phase::Talking
+        {
+            std::thread::sleep(pause);
+        }
+    }
+
+    /// When something is to be done without anybody's asking.
+    fn due_us(&self) -> u64 {
+        let timer_us = self.timers.peek().map(|Reverse((due_us, ..))| *due_us);
+        let speech_us = |speech: &Option<Speech>| speech.as_ref().and_then(Speech::wake_us);
+        let speeches = [speech_us(&self.visitors_speech), speech_us(&self.agents_speech)];
+        speeches.into_iter().chain([timer_us, self.storm_us]).flatten().min().unwrap_or(u64::MAX)
+    }
+
     /// These people connect from now on, evenly at the rate of the plan.
     fn begin_connecting(&mut self, seats: std::ops::Range<usize>, now_us: u64) {
-        let rate = f64::from(self.shared.plan.connect_rate) / self.shared.threads() as f64;
+        let rate = f64::from(self.shared.plan.scenario.connect_per_second) / self.shared.threads() as f64;
         for (nth, seat) in seats.enumerate() {
             let at_us = now_us + (nth as f64 * 1e6 / rate) as u64;
             self.seats[seat].connect_us = at_us;
@@ -259,37 +185,52 @@ impl Worker {
         while self.phase < current {
             self.phase = self.phase.next();
             match self.phase {
-                Phase::Agents | Phase::Draining => {}
+                Phase::Agents | Phase::Talking | Phase::Draining => {}
                 Phase::Visitors => self.begin_connecting(self.agents..self.seats.len(), now_us),
-                Phase::Talking => self.begin_talking(now_us),
                 Phase::Closing => self.close_conversations(now_us),
                 Phase::Ending => self.hang_up(),
             }
         }
     }
 
-    fn begin_talking(&mut self, now_us: u64) {
-        let begin_us = self.shared.begin_us(now_us + BEGIN_AFTER_US);
-        let plan = &self.shared.plan;
-        let end_us = begin_us + plan.seconds * 1_000_000;
-        let threads = self.shared.threads();
-        for (index, seat) in self.seats.iter_mut().enumerate().skip(self.agents) {
-            let visitor = (index - self.agents) * threads + self.thread;
-            let random = Random::new(plan.seed, visitor as u64);
-            let mut arrivals = Arrivals::new(random, plan.rate, begin_us, end_us);
-            if let Some(first_us) = arrivals.next() {
-                self.timers.push(Reverse((first_us, index as u32, Due::Speak)));
-            }
-            seat.arrivals = Some(arrivals);
+    /// Prepares what is said in a step that has its time now.
+    fn notice_steps(&mut self) {
+        if self.shared.steps() == self.steps.len() {
+            return;
+        }
+        self.steps = self.shared.timetable();
+        let number = self.steps.len() - 1;
+        let (timed, plan, thread) = (&self.steps[number], &self.shared.plan, self.thread);
+        let (visitors, agents) = (self.share.visitors.len() as u32, self.share.agents.len() as u32);
+        let (sessions, typing) = (plan.scenario.sessions, plan.scenario.typing);
+        let speech = Speech::of_visitors(number, timed, plan.seed, thread, visitors, sessions, typing);
+        self.visitors_speech = Some(speech);
+        let all = plan.staff.len() as u32;
+        self.agents_speech = Some(Speech::of_agents(number, timed, plan.seed, thread, agents, all));
+        self.storm_us = (timed.step.drop_sessions > 0).then_some(timed.begin_us);
+    }
+
+    /// Many visitors drop their connections, to come back.
+    fn storm(&mut self, now_us: u64) {
+        let Some(step) = self.steps.last() else { return };
+        let (dropping, within_us) = (step.step.drop_sessions, step.step.return_within_ms * 1_000);
+        for (index, number) in self.share.visitors.iter().enumerate() {
+            let seat = &mut self.seats[self.agents + index];
+            let Some(connection) = seat.connection.filter(|_| *number < dropping) else { continue };
+            seat.returns_us = Some(now_us + (within_us as f64 * self.random.unit()) as u64);
+            seat.connect_us = now_us;
+            self.outgoing.drops.push_back(connection);
+            self.shared.tallies.storm_dropped.fetch_add(1, Relaxed);
         }
     }
 
     fn close_conversations(&mut self, now_us: u64) {
+        if self.shared.plan.scenario.has_queue() {
+            // Each that ends would let in one who waits.
+            return;
+        }
         for index in self.agents..self.seats.len() {
-            self.with(index, now_us, |person, context, out| match person {
-                Person::Visitor(visitor) => visitor.close(context, out),
-                Person::Agent(_) => unreachable!("agents sit before visitors"),
-            });
+            self.with(index, now_us, |person, context, out| person.visitor().close(context, out));
         }
     }
 
@@ -304,48 +245,68 @@ impl Worker {
 
     fn fire_timers(&mut self, reactor: &dyn Reactor) {
         let mut now_us = reactor.now().monotonic_us;
-        while let Some(Reverse((due_us, seat, due))) = self.timers.peek().copied() {
-            if due_us > now_us {
+        loop {
+            if self.due_us() > now_us {
                 // Work takes time as well: look again before believing that nothing is due.
-                let later_us = reactor.now().monotonic_us;
-                if due_us > later_us {
+                now_us = reactor.now().monotonic_us;
+                if self.due_us() > now_us {
                     return;
                 }
-                now_us = later_us;
             }
-            self.timers.pop();
-            self.fire(due_us, now_us, seat as usize, due);
+            if self.storm_us.take_if(|storm_us| *storm_us <= now_us).is_some() {
+                self.storm(now_us);
+            }
+            self.fire_speeches(now_us);
+            while let Some(Reverse((due_us, seat, due))) = self.timers.peek().copied() {
+                if due_us > now_us {
+                    break;
+                }
+                self.timers.pop();
+                self.fire(due_us, now_us, seat as usize, due);
+            }
+        }
+    }
+
+    /// Takes from the schedules what is due.
+    fn fire_speeches(&mut self, now_us: u64) {
+        while let Some(word) = self.visitors_speech.as_mut().and_then(|speech| speech.next_by(now_us)) {
+            let index = self.agents + word.who as usize;
+            if word.typed && self.phase == Phase::Talking {
+                self.with(index, now_us, |person, context, out| {
+                    person.visitor().type_something(context, out)
+                });
+            }
+            self.timers.push(Reverse((word.due_us, index as u32, Due::Speak)));
+        }
+        while let Some(word) = self.agents_speech.as_mut().and_then(|speech| speech.next_by(now_us)) {
+            let due_us = word.due_us;
+            self.with(word.who as usize, now_us, |person, context, _| {
+                person.agent().begin_conversation(due_us, context);
+            });
         }
     }
 
     fn fire(&mut self, due_us: u64, now_us: u64, index: usize, due: Due) {
-        if matches!(due, Due::Speak | Due::Answer(_)) {
-            self.shared.measures(self.thread).record_lag(due_us, now_us);
+        if matches!(due, Due::Speak | Due::Answer(_)) && self.share.read_every.is_none() {
+            let step = seat::step_at(&self.steps, due_us);
+            self.shared.measures(self.thread).record_lag(step, due_us, now_us);
         }
         match due {
             Due::Connect => {
                 if self.phase < Phase::Closing {
-                    self.outgoing.connects.push(index as u32);
+                    self.outgoing.connects.push_back(index as u32);
                 }
             }
             // Told to fall silent before the schedule is over.
             Due::Speak if self.phase > Phase::Talking => {}
-            Due::Speak => {
-                if let Some(next_us) = self.seats[index].arrivals.as_mut().and_then(Iterator::next) {
-                    self.timers.push(Reverse((next_us, index as u32, Due::Speak)));
-                }
-                self.with(index, now_us, |person, context, out| match person {
-                    Person::Visitor(visitor) => visitor.speak(due_us, context, out),
-                    Person::Agent(_) => unreachable!("agents only answer"),
-                });
-            }
-            Due::Answer(name) => self.with(index, now_us, |person, context, out| match person {
-                Person::Agent(agent) => agent.answer(name, context, out),
-                Person::Visitor(_) => unreachable!("visitors only speak"),
+            Due::Speak => self.with(index, now_us, |person, context, out| {
+                person.visitor().speak(due_us, context, out);
             }),
-            Due::Resend(name) => self.with(index, now_us, |person, context, out| match person {
-                Person::Visitor(visitor) => visitor.send(name, context.random, out),
-                Person::Agent(agent) => agent.send(name, context.random, out),
+            Due::Answer(name) => self.with(index, now_us, |person, context, out| {
+                person.agent().answer(name, context, out);
+            }),
+            Due::Resend(name) => self.with(index, now_us, |person, context, out| {
+                person.send(name, context.random, out);
             }),
         }
     }
@@ -357,10 +318,10 @@ impl Worker {
         now_us: u64,
         act: impl FnOnce(&mut Person, &mut Context<'_>, &mut Vec<u8>),
     ) {
-        let Self { shared, thread, seats, later, outgoing, random, timers, .. } = self;
+        let Self { shared, thread, seats, later, outgoing, random, timers, steps, .. } = self;
         let seat = &mut seats[index];
         let (thread, connect_us) = (*thread, seat.connect_us);
-        let mut context = Context { shared, now_us, connect_us, random, thread, later };
+        let mut context = Context { shared, now_us, connect_us, random, thread, steps, later };
         act(&mut seat.person, &mut context, &mut outgoing.bytes);
         if let Some(connection) = seat.connection {
             outgoing.finish(connection, false);
@@ -395,11 +356,11 @@ impl Worker {
 
     fn received(&mut self, connection: ConnectionId, bytes: &mut [u8], now_us: u64) {
         let Some(index) = self.seat_of(connection) else { return };
-        let Self { shared, thread, seats, later, outgoing, random, timers, .. } = self;
+        let Self { shared, thread, seats, later, outgoing, random, timers, steps, .. } = self;
         let Seat { person, link, connect_us, tries, .. } = &mut seats[index];
         let Some(link) = link else { return };
         let (thread, connect_us) = (*thread, *connect_us);
-        let mut context = Context { shared, now_us, connect_us, random, thread, later };
+        let mut context = Context { shared, now_us, connect_us, random, thread, steps, later };
         let mut last = false;
         let received = link.receive(bytes, &mut outgoing.bytes, &mut |heard, out| {
             match heard {
@@ -426,15 +387,16 @@ impl Worker {
         let seat = &mut self.seats[index];
         seat.connection = None;
         seat.link = None;
-        match &mut seat.person {
-            Person::Visitor(visitor) => visitor.lost(),
-            Person::Agent(agent) => agent.lost(),
+        seat.person.lost();
+        if self.phase >= Phase::Closing {
+            return;
         }
-        if self.phase < Phase::Closing {
-            self.shared.tallies.dropped.fetch_add(1, Relaxed);
-            self.shared.remark(format!("closed: {reason:?}"));
-            self.reconnect_later(index, now_us);
+        if let Some(at_us) = seat.returns_us.take() {
+            return self.timers.push(Reverse((at_us.max(now_us), index as u32, Due::Connect)));
         }
+        self.shared.tallies.dropped.fetch_add(1, Relaxed);
+        self.shared.remark(format!("closed: {reason:?}"));
+        self.reconnect_later(index, now_us);
     }
 
     fn reconnect_later(&mut self, index: usize, now_us: u64) {
@@ -443,7 +405,7 @@ impl Worker {
             seat.connect_us = now_us;
         }
         let pause_us = (RECONNECT_US.0 << seat.tries.min(8)).min(RECONNECT_US.1);
-        seat.tries += 1;
+        seat.tries = seat.tries.saturating_add(1);
         // Spread, so that those who were cut off together do not all come at once.
         let at_us = now_us + (pause_us as f64 * self.random.unit()) as u64;
         self.timers.push(Reverse((at_us, index as u32, Due::Connect)));
@@ -467,14 +429,28 @@ impl Worker {
             begin = part.end;
         }
         self.outgoing.bytes.clear();
-        for index in std::mem::take(&mut self.outgoing.connects) {
+        let drops = self.outgoing.drops.len().min(CONNECTS_PER_TURN);
+        for connection in self.outgoing.drops.drain(..drops) {
+            reactor.abort(connection, CloseReason::Ours);
+        }
+        for _ in 0..CONNECTS_PER_TURN {
+            let Some(index) = self.outgoing.connects.pop_front() else { break };
             self.connect(index, reactor);
         }
     }
 
     fn connect(&mut self, index: u32, reactor: &mut dyn Reactor) {
+        let address = self.shared.plan.address;
         let seat = &mut self.seats[index as usize];
-        match reactor.connect(seat.source, self.shared.plan.address) {
+        let many = address.ip().is_loopback()
+            && address.is_ipv4()
+            && self.shared.plan.scenario.sessions > CONNECTIONS_PER_SOURCE;
+        let visitor = self.share.visitors.get((index as usize).wrapping_sub(self.agents));
+        let source = visitor
+            .filter(|_| many)
+            .map(|visitor| seat::source(*visitor, seat.connections, CONNECTIONS_PER_SOURCE));
+        seat.connections = seat.connections.wrapping_add(1);
+        match reactor.connect(source, address) {
             Ok(connection) => {
                 seat.connection = Some(connection);
                 let slot = connection.slot as usize;
@@ -489,12 +465,4 @@ impl Worker {
             }
         }
     }
-}
-
-/// Where a visitor connects from. One address has not ports enough for very many; loopback has more addresses.
-fn source(plan: &Plan, visitor: u32) -> Option<IpAddr> {
-    let local = plan.address.ip().is_loopback() && plan.address.is_ipv4();
-    let more = plan.sessions > CONNECTIONS_PER_SOURCE;
-    let last = 2 + (visitor / CONNECTIONS_PER_SOURCE) as u8;
-    (local && more).then_some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)))
 }

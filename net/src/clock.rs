@@ -7,8 +7,8 @@ use std::{
 
 use crate::Time;
 
-/// Both clocks now. All threads count monotonic time from the same moment.
-pub(crate) fn now() -> Time {
+/// Both clocks now. All threads count monotonic time from the same moment, as every reactor of the process does.
+pub fn now() -> Time {
     static START: OnceLock<Instant> = OnceLock::new();
     let monotonic = START.get_or_init(Instant::now).elapsed();
     // A system clock set before 1970 reads as 1970: wrong, but no reason to stop serving.

@@ -56,6 +56,7 @@ mod socket;
 mod token;
 mod types;
 
+pub use clock::now;
 pub use cpu::allowed_cpus;
 pub use doorbell::Waker;
 pub use event::{CloseReason, Event};

@@ -202,3 +202,35 @@ fn asking_twice_changes_nothing() {
          3: a leaves =>",
     );
 }
+
+/// How many statuses are announced every 200 ms to a desk of `agents` who came and each got a conversation at 0.
+fn announced(agents: usize, times: u64) -> Vec<usize> {
+    let mut desk = Desk::new(SETTINGS);
+    let mut out = Vec::new();
+    for number in 0..agents {
+        let (agent, connection): (AgentName, _) = (format!("agent-{number}").into(), number as u64);
+        let address = Address { shard: 0, connection };
+        desk.handle(0, DeskInput::Arrived { agent: Arc::clone(&agent), address }, &mut out);
+        let (state, capacity) = (PresenceState::Ready, Some(1));
+        desk.handle(0, DeskInput::Presence { agent, state, capacity }, &mut out);
+    }
+    for number in 0..agents {
+        desk.handle(0, enqueue(&format!("c{number}"), false, 0, false), &mut out);
+    }
+    let told = |time: u64| {
+        let mut out = Vec::new();
+        desk.tick(time * STATUSES_EVERY_MS, &mut out);
+        out.iter().filter(|output| matches!(output, DeskOutput::PresenceChanged(_))).count()
+    };
+    (0..times).map(told).collect()
+}
+
+#[test]
+fn a_thousand_agents_are_told_of_each_other_a_few_at_a_time() {
+    assert_eq!(announced(2, 3), [2, 0, 0]);
+    let told = announced(1_000, 200);
+    let most = told.iter().max().copied().unwrap_or_default() as u64;
+    assert!(most * 1_000 <= (STATUSES_A_SECOND_MAX + LOADS_A_SECOND_MAX) * STATUSES_EVERY_MS / 1_000);
+    assert_eq!(told.iter().sum::<usize>(), 1_000, "each of them in the end, once");
+    assert_eq!(told.last(), Some(&0));
+}

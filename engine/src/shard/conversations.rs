@@ -25,8 +25,9 @@ use crate::{
     planted::{self, Planted},
 };
 
-/// Events kept in memory after they are in SQL: what a short loss of the network misses.
-const RECENT_EVENTS_KEPT: usize = 8;
+/// Events kept in memory after they are in SQL: what a short loss of the network misses. Each is a frame of some
+/// hundred bytes, for every conversation.
+const RECENT_EVENTS_KEPT: usize = 3;
 
 /// Events of a conversation that are compressed at once: each costs some 15 µs.
 const COMPRESSED_EVENTS_MAX: usize = 8;

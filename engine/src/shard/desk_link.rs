@@ -59,13 +59,14 @@ impl Shard {
         let Some(desk) = self.desk.as_mut() else { return };
         desk.tick(self.now.monotonic_ms(), &mut self.desk_outputs);
         if !self.newcomers.is_empty() {
-            let everybody: Vec<_> = desk.statuses().collect();
+            // Written once and given to all of them in one piece: a thousand who come at once hear a million.
+            let mut frames = Vec::new();
+            for status in desk.statuses() {
+                web::encode_message(&super::sessions::presence_message(&status), &mut frames);
+            }
+            let frames: Arc<[u8]> = frames.into();
             for address in std::mem::take(&mut self.newcomers) {
-                for status in &everybody {
-                    let mut frame = Vec::new();
-                    web::encode_message(&super::sessions::presence_message(status), &mut frame);
-                    self.deliver(address, frame.into(), out);
-                }
+                self.deliver(address, Arc::clone(&frames), out);
             }
         }
         for output in std::mem::take(&mut self.desk_outputs) {

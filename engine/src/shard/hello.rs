@@ -370,6 +370,8 @@ impl Shard {
         (conversation.state, _) = dialog::next_state(conversation.state, Event::VisitorArrived);
         let cursor = hello.after.min(conversation.durable);
         let reader = Reader { address, role: Role::Visitor, deflate, cursor, feed: Feed::Live, until: None };
+        // Hardly any has more than its visitor and one agent, and a vector's own guess is four.
+        conversation.readers.reserve_exact(1);
         conversation.readers.push(reader);
         let welcome = ServerMessage::Welcome {
             conversation: Some((&*conversation.id).into()),
@@ -491,6 +493,7 @@ impl Shard {
         let deflate = self.deflating.get(&address).copied();
         let reader = Reader { address, role: Role::Agent, deflate, cursor, feed: Feed::Live, until };
         conversation.readers.retain(|reader| reader.address != address);
+        conversation.readers.reserve_exact(1);
         conversation.readers.push(reader);
         self.catch_up(index, out);
     }

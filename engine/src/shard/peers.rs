@@ -135,8 +135,10 @@ impl Shard {
     /// The client has said hello, or is gone.
     pub(super) fn no_stranger(&mut self, id: u64) {
         let Some(connection) = self.connections.find(id) else { return };
-        let (number, client) = (std::mem::take(&mut connection.stranger), connection.client());
-        if let Some(key) = self.settings.gate.key(client).filter(|_| number > 0) {
+        // Under the address it came from, whomever a proxy has named since.
+        let peer = connection.permit.as_ref().and_then(Permit::address);
+        let number = std::mem::take(&mut connection.stranger);
+        if let Some(key) = self.settings.gate.key(peer).filter(|_| number > 0) {
             self.strangers.remove(key, number);
         }
     }

@@ -10,7 +10,7 @@ use io_uring::{
 use super::{
     ModernReactor,
     buffers::GROUP,
-    connection::{NO_DESCRIPTOR, Phase},
+    connection::{Connection, NO_DESCRIPTOR, Phase},
 };
 use crate::{
     CloseReason, ConnectionId, Time, clock,
@@ -230,15 +230,21 @@ impl ModernReactor {
         if matches!(connection.phase, Phase::Handing { .. } | Phase::Left | Phase::Ending(_)) {
             return;
         }
+        let connecting = connection.phase == Phase::Connecting && connection.descriptor != NO_DESCRIPTOR;
+        let Connection { receiving, resting, sending, .. } = *connection;
         connection.phase = Phase::Ending(reason);
         if let Some(outbox) = &mut connection.outbox {
             outbox.drop_queued();
         }
-        if connection.operations > 0 && connection.descriptor != NO_DESCRIPTOR {
-            let everything = CancelBuilder::fd(Fixed(connection.descriptor)).all();
-            let entry = opcode::AsyncCancel2::new(everything).build();
-            // SAFETY: a cancel points to no memory.
-            unsafe { self.submit(Operation::Cancel, id, entry) }
+        // Each by its name. All of a descriptor in one cancel makes the kernel look at everything that the ring
+        // waits for: 20,000 who left at once cost five seconds.
+        for operation in [
+            (connecting, Operation::Connect),
+            (receiving, Operation::Receive),
+            (resting, Operation::Rest),
+            (sending, Operation::Send),
+        ] {
+            self.cancel_if(id, operation);
         }
         self.progress(id);
     }
