@@ -23,8 +23,14 @@ mkdir -p "$out"
 data=$(mktemp -d "${DATA_UNDER:-$out}/data.XXXXXX")
 server=
 load=
+# The server tells its clients before it ends, which may be a million who are gone: it has ten seconds.
 cleanup() {
     for process in $load $server; do kill "$process" 2>/dev/null || true; done
+    for _ in $(seq 100); do
+        kill -0 "${server:-0}" 2>/dev/null || break
+        sleep 0.1
+    done
+    for process in $load $server; do kill -9 "$process" 2>/dev/null || true; done
     { wait; } 2>/dev/null || true
     rm -rf "$data"
 }

@@ -378,7 +378,7 @@ fn ledger(report: &Report) -> String {
     let resent: u64 = report.steps.iter().map(|step| step.segments_resent).sum();
     let dropped: u64 = report.steps.iter().map(|step| step.packets_dropped).sum();
     let network = format!("{} / {}", figure(dropped as f64), figure(resent as f64));
-    row("packets thrown away / segments sent again by the machine", network);
+    row("packets lost / segments resent, whole machine", network);
     row("connections lost", figure(report.dropped_connections as f64));
     if let Some(bytes) = report.memory.server_bytes_per_session {
         row("server memory a session, connected", format!("{} B", figure(bytes as f64)));
