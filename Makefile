@@ -75,8 +75,11 @@ autobahn: ## The Autobahn suite's 301 cases of plain WebSocket, over each backen
 	cargo build --release --locked -p bench --bin ringdesk-echo
 	bench/scripts/autobahn.sh $(RELEASE) target/autobahn
 
-bench: build ## What is promised of starts, recoveries and acks, beside the disk's own time; some minutes
+bench: build ## What is promised, beside the floor, other people's servers and the disk's own time; ten minutes
 	mkdir -p target/bench
+	cargo build --release --locked -p net --example floor
+	cargo build --release --locked --manifest-path bench/baselines/Cargo.toml --target-dir target/baselines
+	$(RELEASE)/ringdesk-compare --ours $(RELEASE) --baselines target/baselines/release --folder target/bench
 	$(RELEASE)/ringdesk-bench --ringdesk $(RELEASE)/ringdesk --folder target/bench
 
 old-kernels: web ## The server on real kernels 5.10, 6.1 and 6.12 in QEMU, and with io_uring in its way

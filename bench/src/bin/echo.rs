@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use bench::echo::{self, Settings};
+use bench::echo::{self, Service, Settings};
 use clap::{Parser, ValueEnum};
 use net::{Backend, BackendChoice};
 
@@ -21,6 +21,9 @@ struct Arguments {
     /// How to talk to the kernel.
     #[arg(long, default_value = "auto")]
     backend: BackendName,
+    /// A tiny chat instead of an echo: what the baselines do, for comparisons.
+    #[arg(long)]
+    chat: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -43,8 +46,9 @@ impl BackendName {
 }
 
 fn main() -> ExitCode {
-    let Arguments { listen, shards, backend } = Arguments::parse();
-    let settings = Settings { listen, shards: usize::from(shards), backend: backend.choice() };
+    let Arguments { listen, shards, backend, chat } = Arguments::parse();
+    let service = if chat { Service::Chat } else { Service::Echo };
+    let settings = Settings { listen, shards: usize::from(shards), backend: backend.choice(), service };
     let Err(error) = echo::serve(settings, |address, backend| {
         println!("listening on {address} (backend {backend})");
     });

@@ -15,6 +15,9 @@ const HEAD: Limits = Limits { head_bytes_max: 16 * 1024, headers_max: 64, body_b
 /// Answered as subprotocol to whoever offers it.
 const SUBPROTOCOL: &str = "ringdesk.echo";
 
+/// Takes a text message, and the answers so far.
+pub(super) type OnText<'f> = dyn FnMut(&str, &mut Vec<u8>) + 'f;
+
 /// Where a client stands.
 #[derive(Debug)]
 pub(super) enum Connection {
@@ -31,15 +34,21 @@ impl Connection {
         Self::Upgrading(Vec::new())
     }
 
-    /// Takes what arrived and appends the answer to `out`. After a break the connection is to be closed.
-    pub fn receive(&mut self, bytes: &mut [u8], out: &mut Vec<u8>) -> ControlFlow<()> {
+    /// Takes what arrived and appends the answer to `out`; each text goes to `on_text`, which may answer, too. After
+    /// a break the connection is to be closed.
+    pub fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        out: &mut Vec<u8>,
+        on_text: &mut OnText<'_>,
+    ) -> ControlFlow<()> {
         let flow = match self {
             Self::Upgrading(held) => {
                 held.extend_from_slice(bytes);
                 let mut held = std::mem::take(held);
-                self.upgrade(&mut held, out)
+                self.upgrade(&mut held, out, on_text)
             }
-            Self::Open(decoder) => echo(decoder, bytes, out),
+            Self::Open(decoder) => take(decoder, bytes, out, on_text),
             Self::Closing => ControlFlow::Continue(()),
         };
         if flow.is_break() {
@@ -48,7 +57,12 @@ impl Connection {
         flow
     }
 
-    fn upgrade(&mut self, held: &mut Vec<u8>, out: &mut Vec<u8>) -> ControlFlow<()> {
+    fn upgrade(
+        &mut self,
+        held: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        on_text: &mut OnText<'_>,
+    ) -> ControlFlow<()> {
         let used = match http::decode_request_head(held, &HEAD) {
             Ok(Decoded::NeedMore) => {
                 *self = Self::Upgrading(std::mem::take(held));
@@ -63,17 +77,27 @@ impl Connection {
             Err(error) => return refuse(error.status(), error.text(), out),
         };
         let mut decoder = Decoder::new(Side::Server, MESSAGE_BYTES_MAX);
-        let flow = echo(&mut decoder, &mut held[used..], out);
+        let flow = take(&mut decoder, &mut held[used..], out, on_text);
         *self = Self::Open(decoder);
         flow
     }
 }
 
-fn echo(decoder: &mut Decoder, bytes: &mut [u8], out: &mut Vec<u8>) -> ControlFlow<()> {
+/// An [`OnText`] that sends it back.
+pub(super) fn echo(text: &str, out: &mut Vec<u8>) {
+    websocket::encode_frame(Opcode::Text, text.as_bytes(), out);
+}
+
+fn take(
+    decoder: &mut Decoder,
+    bytes: &mut [u8],
+    out: &mut Vec<u8>,
+    on_text: &mut OnText<'_>,
+) -> ControlFlow<()> {
     let mut left = ControlFlow::Continue(());
     let received = decoder.receive(bytes, &mut |message| {
         match message {
-            Incoming::Text(text) => websocket::encode_frame(Opcode::Text, text.as_bytes(), out),
+            Incoming::Text(text) => on_text(text, out),
             Incoming::Binary(bytes) => websocket::encode_frame(Opcode::Binary, bytes, out),
             Incoming::Ping(bytes) => websocket::encode_frame(Opcode::Pong, bytes, out),
             Incoming::Pong(_) => {}
@@ -119,7 +143,7 @@ mod tests {
         let mut connection = Connection::new();
         let (mut out, mut closed) = (Vec::new(), false);
         for piece in input.chunks(step) {
-            closed |= connection.receive(&mut piece.to_vec(), &mut out).is_break();
+            closed |= connection.receive(&mut piece.to_vec(), &mut out, &mut echo).is_break();
         }
         (out, closed)
     }

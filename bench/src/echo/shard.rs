@@ -5,7 +5,11 @@ use std::{io, time::Duration};
 use codec::websocket::{self, Side};
 use net::{CloseReason, ConnectionId, Event, Reactor, SendError};
 
-use super::connection::Connection;
+use super::{
+    Service,
+    chat::{self, Chat},
+    connection::{self, Connection},
+};
 
 /// How long a turn may sleep: nothing here waits for the time, so it hardly matters.
 const WAIT: Duration = Duration::from_secs(60);
@@ -15,8 +19,10 @@ const ANSWERS_BYTES_KEPT: usize = 1024 * 1024;
 const TRY_AGAIN_LATER: u16 = 1013;
 
 /// What one thread serves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shard {
+    service: Service,
+    chat: Chat,
     /// By slot; the name tells whether the slot still is whose we think.
     connections: Vec<Option<(ConnectionId, Connection)>>,
     /// The bytes of all answers of the turn, one after the other.
@@ -35,6 +41,11 @@ struct Reply {
 }
 
 impl Shard {
+    pub fn new(service: Service) -> Self {
+        let (connections, answers, replies) = (Vec::new(), Vec::new(), Vec::new());
+        Self { service, chat: Chat::default(), connections, answers, replies }
+    }
+
     /// One turn: everything that arrived is answered, and the answers leave with the next one.
     pub fn turn(&mut self, reactor: &mut dyn Reactor) -> io::Result<()> {
         reactor.turn(WAIT, &mut || false, &mut |_, event| self.handle(event))?;
@@ -78,10 +89,21 @@ impl Shard {
         let place = self.connections.get_mut(id.slot as usize).and_then(Option::as_mut);
         let Some((_, connection)) = place.filter(|(owner, _)| *owner == id) else { return };
         let before = self.answers.len();
-        let last = connection.receive(bytes, &mut self.answers).is_break();
+        let last = match self.service {
+            Service::Echo => connection.receive(bytes, &mut self.answers, &mut connection::echo),
+            Service::Chat => {
+                connection.receive(bytes, &mut self.answers, &mut |text, out| self.chat.take(id, text, out))
+            }
+        };
+        let last = last.is_break();
         if last || self.answers.len() > before {
             self.replies.push(Reply { connection: id, end: self.answers.len(), last });
         }
+        for chat::Delivery { to, frame } in self.chat.deliveries() {
+            self.answers.extend_from_slice(frame);
+            self.replies.push(Reply { connection: to, end: self.answers.len(), last: false });
+        }
+        self.chat.forget_deliveries();
     }
 }
 
