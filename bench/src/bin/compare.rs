@@ -9,6 +9,9 @@ use std::{
 use bench::compare::{Extent, Program, Workload, compare};
 use clap::Parser;
 
+/// Messages of a stream that each connection has on the way at once.
+const STREAM_WINDOW: u64 = 16;
+
 /// Compares servers by CPU time a message. Ends by itself after some minutes.
 #[derive(Parser)]
 #[command(name = "ringdesk-compare", version)]
@@ -25,14 +28,14 @@ struct Arguments {
     /// Rounds of each server, at least 7 for a figure that counts
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
-    /// Messages of a round; a tenth of it where each is written to the disk
+    /// Messages of a round of an echo; five times as many of a stream, a tenth where each is written to the disk
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     messages: u64,
     /// Connections of each workload
     #[arg(long, value_delimiter = ',', default_value = "16,256")]
     connections: Vec<usize>,
-    /// What to compare: echo, chat, durable
-    #[arg(long, value_delimiter = ',', default_value = "echo,chat,durable")]
+    /// What to compare: echo, stream, chat, durable
+    #[arg(long, value_delimiter = ',', default_value = "echo,stream,chat,durable")]
     workloads: Vec<String>,
     /// Only servers whose names contain one of these; the first of all always runs
     #[arg(long, value_delimiter = ',')]
@@ -90,20 +93,24 @@ fn plan(
     let visitors = connections;
     match workload {
         "echo" => {
-            let workload = Workload { visitors, agents: 0, answers: 1 };
+            let workload = Workload { visitors, agents: 0, answers: 1, window: 1 };
             Ok((plain(arguments, "echo"), workload, arguments.messages))
         }
+        "stream" => {
+            let workload = Workload { visitors, agents: 0, answers: 1, window: STREAM_WINDOW };
+            Ok((plain(arguments, "echo"), workload, 5 * arguments.messages))
+        }
         "chat" => {
-            let workload = Workload { visitors, agents: visitors, answers: 1 };
+            let workload = Workload { visitors, agents: visitors, answers: 1, window: 1 };
             Ok((plain(arguments, "chat"), workload, arguments.messages))
         }
         "durable" => {
-            let workload = Workload { visitors, agents: visitors.div_ceil(16), answers: 2 };
+            let workload = Workload { visitors, agents: visitors.div_ceil(16), answers: 2, window: 1 };
             Ok((durable(arguments), workload, arguments.messages / 10))
         }
         other => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("there is no workload {other}; choose from echo, chat and durable"),
+            format!("there is no workload {other}; choose from echo, stream, chat and durable"),
         )),
     }
 }

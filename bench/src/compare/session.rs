@@ -16,12 +16,14 @@ const MASK: [u8; 4] = [0x12, 0x34, 0x56, 0x78];
 /// Who talks to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// Connections that send, each the next message when the last is answered.
+    /// Connections that send, each another message when one is answered.
     pub visitors: usize,
     /// Connections to which the messages are delivered; 0: an echo.
     pub agents: usize,
     /// Frames that a visitor gets for each message.
     pub answers: u64,
+    /// Messages of a visitor that may be unanswered at once; they leave together.
+    pub window: u64,
 }
 
 /// A contender with all its connections.
@@ -40,8 +42,8 @@ struct Person {
     frames: Frames,
     /// Messages of this round still to be sent.
     left: u64,
-    /// Frames until the last message is answered.
-    awaited: u64,
+    /// Frames that came since the last message that was answered in full.
+    heard: u64,
 }
 
 impl Session {
@@ -67,14 +69,16 @@ impl Session {
 
     /// Sends `messages`, as evenly as they can be shared out, and waits for all that they bring.
     pub fn round(&mut self, messages: u64) -> io::Result<Cost> {
-        let Workload { visitors, agents, answers } = self.workload;
+        let Workload { visitors, agents, answers, window } = self.workload;
         let each = (messages / visitors as u64).max(1);
         let messages = each * visitors as u64;
+        let first = window.min(each);
         for visitor in agents..agents + visitors {
-            self.people[visitor].left = each;
+            self.people[visitor].left = each - first;
         }
         let (cpu, generator_ns, began) = (self.contender.cpu_time()?, thread_ns()?, Instant::now());
-        let mut ready: Vec<usize> = (agents..agents + visitors).collect();
+        let all = agents..agents + visitors;
+        let mut ready: Vec<usize> = all.flat_map(|visitor| (0..first).map(move |_| visitor)).collect();
         let (mut answered, mut delivered) = (0, 0);
         let deliveries = if agents > 0 { messages } else { 0 };
         let mut heard_at = began;
@@ -84,7 +88,7 @@ impl Session {
             }
             let (people, mut heard) = (&mut self.people, false);
             self.lines.turn(&mut |number, bytes| {
-                let Person { frames, left, awaited } = &mut people[number];
+                let Person { frames, left, heard: frames_heard } = &mut people[number];
                 heard = true;
                 frames.receive(bytes, |_| {
                     if number < agents {
@@ -92,9 +96,13 @@ impl Session {
                         return;
                     }
                     answered += 1;
-                    *awaited -= 1;
-                    if *awaited == 0 && *left > 0 {
-                        ready.push(number);
+                    *frames_heard += 1;
+                    if *frames_heard == answers {
+                        *frames_heard = 0;
+                        if *left > 0 {
+                            *left -= 1;
+                            ready.push(number);
+                        }
                     }
                 });
             })?;
@@ -115,9 +123,6 @@ impl Session {
 
     fn send(&mut self, visitor: usize) -> io::Result<()> {
         self.sent += 1;
-        let person = &mut self.people[visitor];
-        person.left -= 1;
-        person.awaited = self.workload.answers;
         let text = if self.contender.program.is_desk {
             desk::message(self.sent)
         } else {

@@ -19,10 +19,10 @@ use crate::buffers::{Buffers, leak_pages};
 
 const CONNECTIONS_MAX: u32 = 4_096;
 /// Bytes of a journal record of a short message, as `ringdesk` writes it.
-const RECORD_BYTES: usize = 448;
+const RECORD_BYTES: usize = 256;
 /// Bytes of an `event` of a short message, as `ringdesk` sends it.
-const EVENT_BYTES: usize = 288;
-const ACK_BYTES: usize = 84;
+const EVENT_BYTES: usize = 280;
+const ACK_BYTES: usize = 80;
 const ID_BYTES: usize = 16;
 const BLOCK_BYTES: usize = 4_096;
 const FILE_BYTES: usize = 16 << 20;
