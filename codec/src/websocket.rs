@@ -12,7 +12,7 @@ mod header;
 mod partial;
 
 pub use decoder::Decoder;
-pub use encode::{encode_close, encode_frame, encode_masked_frame};
+pub use encode::{encode_close, encode_frame, encode_frame_with, encode_masked_frame};
 pub use error::WebSocketError;
 pub use handshake::{
     HandshakeError, RESPONSE_HEAD_BYTES_MAX, accept_upgrade, read_upgrade_response, request_upgrade,
