@@ -8,11 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use codec::{
-    json,
-    message::{self, ServerMessage},
-    websocket::{self, Opcode},
-};
+use codec::message::{self, ServerMessage};
 use dialog::State;
 use store::{
     record::{ConversationRecord, EventKind, EventRecord, Phase, Role},
@@ -20,6 +16,7 @@ use store::{
 };
 
 use crate::{
+    channel::web,
     desk::{Address, AgentName},
     placement,
     planted::{self, Planted},
@@ -312,13 +309,11 @@ impl Conversations {
     }
 }
 
-/// The event as the frame that every reader gets.
-pub fn event_frame(event: &EventRecord) -> Arc<[u8]> {
-    let mut text = Vec::with_capacity(256 + event.content.len());
-    json::encode_server(&ServerMessage::Event(wire_event(event)), &mut text);
-    let mut frame = Vec::with_capacity(text.len() + 10);
-    websocket::encode_frame(Opcode::Text, &text, &mut frame);
-    frame.into()
+/// The event as the frame that every reader gets. It is written in `scratch`, so that what is kept is of its size.
+pub fn event_frame(event: &EventRecord, scratch: &mut Vec<u8>) -> Arc<[u8]> {
+    scratch.clear();
+    web::encode_message(&ServerMessage::Event(wire_event(event)), scratch);
+    scratch.as_slice().into()
 }
 
 /// The payload of a frame made by [`event_frame`]. An unmasked header has 2, 4 or 10 bytes (RFC 6455,

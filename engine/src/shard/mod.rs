@@ -354,6 +354,8 @@ pub struct Shard {
     /// When the last share of clients was sent away.
     dismissed_ms: u64,
     counts: Counts,
+    /// Where a frame is written before it is kept.
+    scratch: Vec<u8>,
 }
 
 impl Shard {
@@ -382,6 +384,7 @@ impl Shard {
             stopping: false,
             dismissed_ms: 0,
             counts: Counts::default(),
+            scratch: Vec::new(),
             settings,
         };
         for stored in beginning.conversations {
