@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn old-kernels bench load-2000 kill-loop image clean
+.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn old-kernels bench bench-layers load-2000 kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -81,6 +81,9 @@ bench: build ## What is promised, beside the floor, other people's servers and t
 	cargo build --release --locked --manifest-path bench/baselines/Cargo.toml --target-dir target/baselines
 	$(RELEASE)/ringdesk-compare --ours $(RELEASE) --baselines target/baselines/release --folder target/bench
 	$(RELEASE)/ringdesk-bench --ringdesk $(RELEASE)/ringdesk --folder target/bench
+
+bench-layers: ## What each layer costs by itself: time, and allocations an operation
+	cargo bench --locked -p bench --bench layers
 
 old-kernels: web ## The server on real kernels 5.10, 6.1 and 6.12 in QEMU, and with io_uring in its way
 	bench/scripts/old-kernels/build.sh target/old-kernels/bin
