@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn old-kernels bench load-2000 headline steps storm overload slow-agents soak million kill-loop image clean
+.PHONY: help run build web check test test-rust test-web sim sim-planted e2e autobahn old-kernels bench bench-layers load-2000 headline steps storm overload slow-agents soak million kill-loop image clean
 
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
@@ -78,9 +78,15 @@ autobahn: ## The Autobahn suite, all 517 cases, over each backend; compression i
 	cargo build --release --locked -p bench --bin ringdesk-echo
 	bench/scripts/autobahn.sh $(RELEASE) target/autobahn
 
-bench: build ## What is promised of starts, recoveries and acks, beside the disk's own time; some minutes
+bench: build ## What is promised, beside the floor, other people's servers and the disk's own time; ten minutes
 	mkdir -p target/bench
+	cargo build --release --locked -p net --example floor
+	cargo build --release --locked --manifest-path bench/baselines/Cargo.toml --target-dir target/baselines
+	$(RELEASE)/ringdesk-compare --ours $(RELEASE) --baselines target/baselines/release --folder target/bench
 	$(RELEASE)/ringdesk-bench --ringdesk $(RELEASE)/ringdesk --folder target/bench
+
+bench-layers: ## What each layer costs by itself: time, and allocations an operation
+	cargo bench --locked -p bench --bench layers
 
 old-kernels: web ## The server on real kernels 5.10, 6.1 and 6.12 in QEMU, and with io_uring in its way
 	bench/scripts/old-kernels/build.sh target/old-kernels/bin

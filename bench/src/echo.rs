@@ -1,8 +1,9 @@
 //! A WebSocket echo server: what comes goes back, and nothing else is done.
 //!
 //! Made of `net` and `codec` alone, so that what is measured here is theirs. Messages are not understood and
-//! nothing is durable.
+//! nothing is durable. Or, where asked for, a tiny chat, as the baselines serve it (bench/baselines).
 
+mod chat;
 mod connection;
 mod shard;
 
@@ -37,8 +38,21 @@ pub struct Settings {
     pub shards: usize,
     /// How to talk to the kernel.
     pub backend: BackendChoice,
-    /// Whether `permessage-deflate` is granted to those who offer it.
-    pub deflate: bool,
+    /// What is done with a text.
+    pub service: Service,
+}
+
+/// What is done with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// It goes back.
+    Echo {
+        /// Whether `permessage-deflate` is granted to those who offer it.
+        deflate: bool,
+    },
+    /// `agent 3` says who one is, `visitor 3` whom one writes to; what a visitor says then is acknowledged with its
+    /// first 16 bytes and delivered as it is. Visitor and agent must be on one shard.
+    Chat,
 }
 
 /// Serves until the process ends. `ready` is called once, when every shard accepts, with the address and the
@@ -52,7 +66,8 @@ pub fn serve(settings: Settings, ready: impl FnOnce(SocketAddr, &str)) -> io::Re
     let mut listen = settings.listen;
     for (index, port) in fabric.ports.into_iter().enumerate() {
         let cpu = pinned.then(|| cpus[index]);
-        spawn(port, cpu, Settings { listen, ..settings }, index, sender.clone())?;
+        let place = Place { cpu, listen, service: settings.service };
+        spawn(port, index, place, sender.clone())?;
         // The first shard may have picked the port that the others share.
         match news.recv().expect("we hold a sender") {
             News::Listening(bound) => listen = bound,
@@ -81,31 +96,28 @@ const fn name(backend: Backend) -> &'static str {
     }
 }
 
-fn spawn(
-    port: Port,
+/// Where a shard runs, and what it serves.
+#[derive(Clone, Copy)]
+struct Place {
     cpu: Option<usize>,
-    settings: Settings,
-    index: usize,
-    news: Sender<News>,
-) -> io::Result<()> {
+    listen: SocketAddr,
+    service: Service,
+}
+
+fn spawn(port: Port, index: usize, place: Place, news: Sender<News>) -> io::Result<()> {
     let run = move || {
-        let Err(error) = run_shard(port, cpu, settings, &news);
+        let Err(error) = run_shard(port, place, &news);
         news.send(News::Failed(error)).expect("the main thread listens as long as the process lives");
     };
     thread::Builder::new().name(format!("echo-{index}")).spawn(run)?;
     Ok(())
 }
 
-fn run_shard(
-    port: Port,
-    cpu: Option<usize>,
-    settings: Settings,
-    news: &Sender<News>,
-) -> io::Result<Infallible> {
-    let mut reactor = port.open(cpu)?;
-    let bound = reactor.listen(settings.listen)?;
+fn run_shard(port: Port, place: Place, news: &Sender<News>) -> io::Result<Infallible> {
+    let mut reactor = port.open(place.cpu)?;
+    let bound = reactor.listen(place.listen)?;
     news.send(News::Listening(bound)).expect("the main thread waits for this");
-    let mut shard = Shard::new(settings.deflate);
+    let mut shard = Shard::new(place.service);
     loop {
         shard.turn(reactor.as_mut())?;
     }

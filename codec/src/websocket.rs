@@ -15,7 +15,7 @@ mod partial;
 
 pub use decoder::Decoder;
 pub use deflate::{COMPRESSED_BYTES_MIN, Compressor, Decompressor};
-pub use encode::{encode_close, encode_frame, encode_masked_frame};
+pub use encode::{encode_close, encode_frame, encode_frame_with, encode_masked_frame};
 pub use error::WebSocketError;
 pub use extensions::Deflate;
 pub use handshake::{

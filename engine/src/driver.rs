@@ -245,7 +245,8 @@ impl Running {
                 self.driver.counting.durable_ack(microseconds);
             }
             let mut journal_result = Ok(());
-            for output in std::mem::take(&mut self.outputs.list) {
+            let mut list = std::mem::take(&mut self.outputs.list);
+            for output in list.drain(..) {
                 let driver = &mut self.driver;
                 match output {
                     Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
@@ -275,6 +276,8 @@ impl Running {
                     }
                 }
             }
+            // Back to where its memory is used again.
+            self.outputs.list = list;
             self.outputs.clear();
             self.check(journal_result);
             if answers.is_empty() {

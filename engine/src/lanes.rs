@@ -60,19 +60,17 @@ impl Lanes {
         let weight = if is_aged { limits::VIP_WEIGHT_AGED } else { limits::VIP_WEIGHT };
         let mut left = budget;
         while left > 0 {
-            let mut taken = 0;
-            for lane in std::iter::repeat_n(&self.vip, weight).chain([&self.normal]) {
-                if left > taken
-                    && let Some(item) = lane.pop()
-                {
+            let before = left;
+            // A lane found empty is not asked again: asking costs a fence.
+            for (lane, weight) in [(&self.vip, weight), (&self.normal, 1)] {
+                for item in std::iter::from_fn(|| lane.pop()).take(weight.min(left)) {
                     take(item);
-                    taken += 1;
+                    left -= 1;
                 }
             }
-            if taken == 0 {
+            if left == before {
                 return;
             }
-            left -= taken;
         }
     }
 }

@@ -17,6 +17,18 @@ pub const BEGUN_MS_MAX: u64 = 1 << 44;
 /// Crockford's base 32: no letter that could be read as a digit.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+const NO_DIGIT: u8 = u8::MAX;
+/// The inverse of [`ALPHABET`]: every message names its conversation.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < ALPHABET.len() {
+        digits[ALPHABET[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    digits
+};
+
 /// FNV-1a with 64 bits (Fowler, Noll, Vo), then the finalizer of SplitMix64 so that every bit counts.
 /// Stable for ever: ids on disk depend on it.
 pub fn stable_hash(parts: &[&str]) -> u64 {
@@ -95,8 +107,8 @@ fn encode(value: u64, characters: usize, out: &mut String) {
 
 fn decode(text: &str) -> Option<u64> {
     text.bytes().try_fold(0u64, |value, byte| {
-        let digit = ALPHABET.iter().position(|letter| *letter == byte)?;
-        value.checked_mul(32)?.checked_add(digit as u64)
+        let digit = DIGITS[usize::from(byte)];
+        if digit == NO_DIGIT { None } else { value.checked_mul(32)?.checked_add(u64::from(digit)) }
     })
 }
 

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use bench::echo::{self, Settings};
+use bench::echo::{self, Service, Settings};
 use clap::{Parser, ValueEnum};
 use net::{Backend, BackendChoice};
 
@@ -24,6 +24,9 @@ struct Arguments {
     /// Grants permessage-deflate to clients that offer it.
     #[arg(long)]
     deflate: bool,
+    /// A tiny chat instead of an echo: what the baselines do, for comparisons.
+    #[arg(long)]
+    chat: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -46,8 +49,9 @@ impl BackendName {
 }
 
 fn main() -> ExitCode {
-    let Arguments { listen, shards, backend, deflate } = Arguments::parse();
-    let settings = Settings { listen, shards: usize::from(shards), backend: backend.choice(), deflate };
+    let Arguments { listen, shards, backend, deflate, chat } = Arguments::parse();
+    let service = if chat { Service::Chat } else { Service::Echo { deflate } };
+    let settings = Settings { listen, shards: usize::from(shards), backend: backend.choice(), service };
     let Err(error) = echo::serve(settings, |address, backend| {
         println!("listening on {address} (backend {backend})");
     });

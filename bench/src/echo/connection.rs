@@ -29,6 +29,8 @@ impl Shared {
         Self { deflate, ..Self::default() }
     }
 }
+/// Takes a text message, and the answers so far.
+pub(super) type OnText<'f> = dyn FnMut(&str, &mut Vec<u8>) + 'f;
 
 /// Where a client stands.
 #[derive(Debug)]
@@ -46,15 +48,22 @@ impl Connection {
         Self::Upgrading(Vec::new())
     }
 
-    /// Takes what arrived and appends the answer to `out`. After a break the connection is to be closed.
-    pub fn receive(&mut self, bytes: &mut [u8], shared: &mut Shared, out: &mut Vec<u8>) -> ControlFlow<()> {
+    /// Takes what arrived and appends the answer to `out`. Each text goes to `on_text`, which may answer, or back,
+    /// where there is none. After a break the connection is to be closed.
+    pub fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        shared: &mut Shared,
+        out: &mut Vec<u8>,
+        on_text: Option<&mut OnText<'_>>,
+    ) -> ControlFlow<()> {
         let flow = match self {
             Self::Upgrading(held) => {
                 held.extend_from_slice(bytes);
                 let mut held = std::mem::take(held);
-                self.upgrade(&mut held, shared, out)
+                self.upgrade(&mut held, shared, out, on_text)
             }
-            Self::Open(decoder, deflate) => echo(decoder, *deflate, bytes, shared, out),
+            Self::Open(decoder, deflate) => take(decoder, *deflate, bytes, shared, out, on_text),
             Self::Closing => ControlFlow::Continue(()),
         };
         if flow.is_break() {
@@ -63,7 +72,13 @@ impl Connection {
         flow
     }
 
-    fn upgrade(&mut self, held: &mut Vec<u8>, shared: &mut Shared, out: &mut Vec<u8>) -> ControlFlow<()> {
+    fn upgrade(
+        &mut self,
+        held: &mut Vec<u8>,
+        shared: &mut Shared,
+        out: &mut Vec<u8>,
+        on_text: Option<&mut OnText<'_>>,
+    ) -> ControlFlow<()> {
         let (used, deflate) = match http::decode_request_head(held, &HEAD) {
             Ok(Decoded::NeedMore) => {
                 *self = Self::Upgrading(std::mem::take(held));
@@ -80,7 +95,7 @@ impl Connection {
             None => Decoder::new,
         };
         let mut decoder = decoder(Side::Server, MESSAGE_BYTES_MAX);
-        let flow = echo(&mut decoder, deflate, &mut held[used..], shared, out);
+        let flow = take(&mut decoder, deflate, &mut held[used..], shared, out, on_text);
         *self = Self::Open(decoder, deflate);
         flow
     }
@@ -97,12 +112,13 @@ fn accept(
     }
 }
 
-fn echo(
+fn take(
     decoder: &mut Decoder,
     deflate: Option<Deflate>,
     bytes: &mut [u8],
     shared: &mut Shared,
     out: &mut Vec<u8>,
+    mut on_text: Option<&mut OnText<'_>>,
 ) -> ControlFlow<()> {
     let mut left = ControlFlow::Continue(());
     let Shared { compressor, decompressor, .. } = shared;
@@ -112,7 +128,10 @@ fn echo(
     };
     let received = decoder.receive_with(bytes, decompressor, &mut |message| {
         match message {
-            Incoming::Text(text) => say(Opcode::Text, text.as_bytes(), out),
+            Incoming::Text(text) => match &mut on_text {
+                Some(on_text) => on_text(text, out),
+                None => say(Opcode::Text, text.as_bytes(), out),
+            },
             Incoming::Binary(bytes) => say(Opcode::Binary, bytes, out),
             Incoming::Ping(bytes) => websocket::encode_frame(Opcode::Pong, bytes, out),
             Incoming::Pong(_) => {}
@@ -162,7 +181,7 @@ mod tests {
         let mut connection = Connection::new();
         let (mut out, mut closed) = (Vec::new(), false);
         for piece in input.chunks(step) {
-            closed |= connection.receive(&mut piece.to_vec(), shared, &mut out).is_break();
+            closed |= connection.receive(&mut piece.to_vec(), shared, &mut out, None).is_break();
         }
         (out, closed)
     }

@@ -5,7 +5,11 @@ use std::{io, time::Duration};
 use codec::websocket::{self, Side};
 use net::{CloseReason, ConnectionId, Event, Reactor, SendError};
 
-use super::connection::{Connection, Shared};
+use super::{
+    Service,
+    chat::{self, Chat},
+    connection::{Connection, Shared},
+};
 
 /// How long a turn may sleep: nothing here waits for the time, so it hardly matters.
 const WAIT: Duration = Duration::from_secs(60);
@@ -17,6 +21,8 @@ const TRY_AGAIN_LATER: u16 = 1013;
 /// What one thread serves.
 #[derive(Debug)]
 pub(super) struct Shard {
+    service: Service,
+    chat: Chat,
     /// By slot; the name tells whether the slot still is whose we think.
     connections: Vec<Option<(ConnectionId, Connection)>>,
     shared: Shared,
@@ -37,13 +43,10 @@ struct Reply {
 
 impl Shard {
     /// Without clients.
-    pub fn new(deflate: bool) -> Self {
-        Self {
-            connections: Vec::new(),
-            shared: Shared::new(deflate),
-            answers: Vec::new(),
-            replies: Vec::new(),
-        }
+    pub fn new(service: Service) -> Self {
+        let (connections, answers, replies) = (Vec::new(), Vec::new(), Vec::new());
+        let shared = Shared::new(service == Service::Echo { deflate: true });
+        Self { service, chat: Chat::default(), connections, shared, answers, replies }
     }
 
     /// One turn: everything that arrived is answered, and the answers leave with the next one.
@@ -89,10 +92,23 @@ impl Shard {
         let place = self.connections.get_mut(id.slot as usize).and_then(Option::as_mut);
         let Some((_, connection)) = place.filter(|(owner, _)| *owner == id) else { return };
         let before = self.answers.len();
-        let last = connection.receive(bytes, &mut self.shared, &mut self.answers).is_break();
+        let Self { service, chat, shared, answers, .. } = self;
+        let flow = match service {
+            Service::Echo { .. } => connection.receive(bytes, shared, answers, None),
+            Service::Chat => {
+                let on_text = &mut |text: &str, out: &mut Vec<u8>| chat.take(id, text, out);
+                connection.receive(bytes, shared, answers, Some(on_text))
+            }
+        };
+        let last = flow.is_break();
         if last || self.answers.len() > before {
             self.replies.push(Reply { connection: id, end: self.answers.len(), last });
         }
+        for chat::Delivery { to, frame } in self.chat.deliveries() {
+            self.answers.extend_from_slice(frame);
+            self.replies.push(Reply { connection: to, end: self.answers.len(), last: false });
+        }
+        self.chat.forget_deliveries();
     }
 }
 

@@ -120,7 +120,7 @@ fn encode_hello<'o>(hello: &Hello<'_>, out: &'o mut Vec<u8>) -> Object<'o> {
 fn encode_numbers(numbers: &[(Cow<'_, str>, u64)], out: &mut Vec<u8>) {
     let mut object = Object::open(out);
     for (name, number) in numbers {
-        object = object.number(name, *number);
+        object = object.entry(name, *number);
     }
     object.end();
 }
@@ -139,7 +139,7 @@ impl<'o> Object<'o> {
     }
 
     /// Begins an object with the member that says what it is.
-    pub(super) fn new(name: &str, value: &str, out: &'o mut Vec<u8>) -> Self {
+    pub(super) fn new(name: &'static str, value: &str, out: &'o mut Vec<u8>) -> Self {
         Self::open(out).text(name, value)
     }
 
@@ -147,45 +147,61 @@ impl<'o> Object<'o> {
         self.out.push(b'}');
     }
 
-    fn name(&mut self, name: &str) {
+    /// Our own names have nothing to escape.
+    fn name(&mut self, name: &'static str) {
+        debug_assert!(!needs_escapes(name));
+        self.separate();
+        self.out.push(b'"');
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+    }
+
+    fn separate(&mut self) {
         if !std::mem::replace(&mut self.empty, false) {
             self.out.push(b',');
         }
-        encode_string(name, self.out);
-        self.out.push(b':');
     }
 
-    pub(super) fn text(mut self, name: &str, text: &str) -> Self {
+    /// A number whose name is data.
+    fn entry(mut self, name: &str, number: u64) -> Self {
+        self.separate();
+        encode_string(name, self.out);
+        self.out.push(b':');
+        encode_number(number, self.out);
+        self
+    }
+
+    pub(super) fn text(mut self, name: &'static str, text: &str) -> Self {
         self.name(name);
         encode_string(text, self.out);
         self
     }
 
-    fn text_unless_empty(self, name: &str, text: &str) -> Self {
+    fn text_unless_empty(self, name: &'static str, text: &str) -> Self {
         if text.is_empty() { self } else { self.text(name, text) }
     }
 
-    pub(super) fn optional_text(self, name: &str, text: Option<&str>) -> Self {
+    pub(super) fn optional_text(self, name: &'static str, text: Option<&str>) -> Self {
         match text {
             Some(text) => self.text(name, text),
             None => self,
         }
     }
 
-    fn number(mut self, name: &str, number: u64) -> Self {
+    fn number(mut self, name: &'static str, number: u64) -> Self {
         self.name(name);
-        serde_json::to_writer(&mut *self.out, &number).expect("a vector takes every write");
+        encode_number(number, self.out);
         self
     }
 
-    pub(super) fn optional_number(self, name: &str, number: Option<u64>) -> Self {
+    pub(super) fn optional_number(self, name: &'static str, number: Option<u64>) -> Self {
         match number {
             Some(number) => self.number(name, number),
             None => self,
         }
     }
 
-    fn time(mut self, name: &str, at_ms: u64) -> Self {
+    fn time(mut self, name: &'static str, at_ms: u64) -> Self {
         self.name(name);
         self.out.push(b'"');
         time::encode(at_ms, self.out);
@@ -202,13 +218,29 @@ impl<'o> Object<'o> {
     }
 
     /// A member whose value is written by `write`, verbatim.
-    fn raw(mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+    fn raw(mut self, name: &'static str, write: impl FnOnce(&mut Vec<u8>)) -> Self {
         self.name(name);
         write(self.out);
         self
     }
 }
 
+fn encode_number(number: u64, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, &number).expect("a vector takes every write");
+}
+
+/// Whether JSON must escape something (RFC 8259 section 7). Without an early end, so that the compiler looks at many
+/// bytes at once.
+fn needs_escapes(text: &str) -> bool {
+    text.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+}
+
 fn encode_string(text: &str, out: &mut Vec<u8>) {
-    serde_json::to_writer(out, text).expect("a vector takes every write");
+    if needs_escapes(text) {
+        return serde_json::to_writer(out, text).expect("a vector takes every write");
+    }
+    out.reserve(text.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
 }

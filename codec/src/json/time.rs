@@ -21,21 +21,23 @@ pub fn encode(at_ms: u64, out: &mut Vec<u8>) {
     let at_ms = at_ms.min(AT_MS_MAX);
     let (year, month, day) = civil_from_days(at_ms / MS_A_DAY);
     let ms = at_ms % MS_A_DAY;
+    let mut text: [u8; AT_BYTES] = *b"0000-00-00T00:00:00.000Z";
     let parts = [
-        (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
-        (ms / 3_600_000, 2, b':'),
-        (ms / 60_000 % 60, 2, b':'),
-        (ms / 1000 % 60, 2, b'.'),
-        (ms % 1000, 3, b'Z'),
+        (year, 0..4),
+        (month, 5..7),
+        (day, 8..10),
+        (ms / 3_600_000, 11..13),
+        (ms / 60_000 % 60, 14..16),
+        (ms / 1000 % 60, 17..19),
+        (ms % 1000, 20..23),
     ];
-    for (number, digits, end) in parts {
-        for place in (0..digits).rev() {
-            out.push(b'0' + (number / 10_u64.pow(place) % 10) as u8);
+    for (mut number, place) in parts {
+        for digit in text[place].iter_mut().rev() {
+            *digit += (number % 10) as u8;
+            number /= 10;
         }
-        out.push(end);
     }
+    out.extend_from_slice(&text);
 }
 
 /// Reads what [`encode`] writes, and no other form.

@@ -61,9 +61,7 @@ pub type ReadOn = ControlFlow<()>;
 
 /// Appends one message as a frame.
 pub fn encode_message(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
-    let mut text = Vec::with_capacity(128);
-    json::encode_server(message, &mut text);
-    websocket::encode_frame(Opcode::Text, &text, out);
+    websocket::encode_frame_with(Opcode::Text, out, |out| json::encode_server(message, out));
 }
 
 /// Appends a ping without payload.

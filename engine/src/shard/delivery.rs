@@ -201,7 +201,9 @@ impl Shard {
             return;
         }
         let vip = conversation.record.vip;
-        let frames: Vec<_> = events.iter().map(|event| (event, event_frame::encode(event))).collect();
+        let scratch = &mut self.scratch;
+        let frames: Vec<_> =
+            events.iter().map(|event| (event, event_frame::encode(event, scratch))).collect();
         let mut pages = Vec::new();
         for reader in conversation.readers.iter_mut().filter(|reader| waits(reader)) {
             let visible = |event: &EventRecord| event.kind != EventKind::Note || reader.role != Role::Visitor;

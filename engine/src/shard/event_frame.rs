@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use codec::{
-    json,
     message::{self, ServerMessage},
-    websocket::{self, COMPRESSED_BYTES_MIN, Compressor, Deflate, Opcode},
+    websocket::{COMPRESSED_BYTES_MIN, Compressor, Deflate, Opcode},
 };
 use store::record::{EventKind, EventRecord};
 
 use super::conversations::wire_role;
+use crate::channel::web;
 
 /// The whole WebSocket frame of an event.
 #[derive(Debug)]
@@ -72,12 +72,10 @@ impl EventFrame {
 }
 
 /// The event as the plain frame.
-pub fn encode(event: &EventRecord) -> Arc<[u8]> {
-    let mut text = Vec::with_capacity(256 + event.content.len());
-    json::encode_server(&ServerMessage::Event(wire_event(event)), &mut text);
-    let mut frame = Vec::with_capacity(text.len() + 10);
-    websocket::encode_frame(Opcode::Text, &text, &mut frame);
-    frame.into()
+pub fn encode(event: &EventRecord, scratch: &mut Vec<u8>) -> Arc<[u8]> {
+    scratch.clear();
+    web::encode_message(&ServerMessage::Event(wire_event(event)), scratch);
+    scratch.as_slice().into()
 }
 
 fn payload(frame: &[u8]) -> &[u8] {

@@ -141,7 +141,7 @@ pub(super) struct Draft<'a> {
     pub kind: EventKind,
     pub role: Role,
     pub from_id: &'a str,
-    pub from_name: &'a str,
+    pub from_name: String,
     pub client_id: &'a str,
     pub content: String,
 }
@@ -149,7 +149,7 @@ pub(super) struct Draft<'a> {
 impl Draft<'_> {
     /// Something the server itself does.
     pub fn system(kind: EventKind, content: String) -> Self {
-        Self { kind, role: Role::System, from_id: "", from_name: "", client_id: "", content }
+        Self { kind, role: Role::System, from_id: "", from_name: String::new(), client_id: "", content }
     }
 }
 
@@ -197,7 +197,7 @@ pub(super) const UNAVAILABLE: Refused = Refused {
 };
 
 impl Shard {
-    pub(super) fn inbound(&mut self, inbound: Inbound, out: &mut Outputs) {
+    pub(super) fn inbound(&mut self, mut inbound: Inbound, out: &mut Outputs) {
         if self.failed {
             self.counts.refused_journal[usize::from(inbound.vip)] += 1;
             return self.tell(&inbound, &STORAGE_FAILED, out);
@@ -210,7 +210,7 @@ impl Shard {
             let conversation = Arc::clone(&inbound.conversation);
             return self.park(&conversation, Parked::Inbound(inbound), out);
         };
-        if let Err(refused) = self.decide(index, &inbound, out) {
+        if let Err(refused) = self.decide(index, &mut inbound, out) {
             // What may be tried again was counted where it was found out.
             if refused.retry_after_ms.is_some() {
                 return self.tell(&inbound, &refused, out);
@@ -223,13 +223,9 @@ impl Shard {
         }
     }
 
-    fn decide(&mut self, index: Index, inbound: &Inbound, out: &mut Outputs) -> Result<(), Refused> {
+    fn decide(&mut self, index: Index, inbound: &mut Inbound, out: &mut Outputs) -> Result<(), Refused> {
         match &inbound.body {
-            Body::Message { id, content } => self.say(index, inbound, EventKind::Message, id, content, out),
-            Body::Note { id, text } => {
-                let content = format!("{{\"text\":{}}}", json_string(text));
-                self.say(index, inbound, EventKind::Note, id, &content, out)
-            }
+            Body::Message { .. } | Body::Note { .. } => self.say(index, inbound, out),
             Body::Typing { text } => self.tell_typing(index, &inbound.sender, text.as_deref(), out),
             Body::Read { seq } => self.tell_read(index, &inbound.sender, *seq, out),
             Body::Human => self.ask_for_human(index, out),
@@ -239,23 +235,22 @@ impl Shard {
         }
     }
 
-    fn say(
-        &mut self,
-        index: Index,
-        inbound: &Inbound,
-        kind: EventKind,
-        id: &str,
-        content: &str,
-        out: &mut Outputs,
-    ) -> Result<(), Refused> {
-        let sender = &inbound.sender;
+    /// Takes what is said out of `inbound`, and its id with it once it is taken for good.
+    fn say(&mut self, index: Index, inbound: &mut Inbound, out: &mut Outputs) -> Result<(), Refused> {
         let vip = usize::from(inbound.vip);
+        let Inbound { sender, body, received_us, .. } = inbound;
+        let (kind, id, content) = match body {
+            Body::Message { id, content } => (EventKind::Message, id, std::mem::take(content)),
+            Body::Note { id, text } => (EventKind::Note, id, format!("{{\"text\":{}}}", json_string(text))),
+            _ => unreachable!("nothing else is said"),
+        };
         if let Some(known) = self.conversations.at(index).known(sender.id(), id) {
             self.counts.repeated[vip] += 1;
-            self.hold_ack(self.effects.last(), inbound, id, known, out);
+            let effect = ack(sender, std::mem::take(id), known, *received_us);
+            self.hold(self.effects.last(), effect, out);
             return Ok(());
         }
-        let event = match (kind, sender) {
+        let event = match (kind, &*sender) {
             (EventKind::Note, _) => Event::AgentNote,
             (_, Sender::Visitor { .. }) => Event::VisitorMessage,
             (_, Sender::Agent { .. }) => Event::AgentMessage,
@@ -265,30 +260,24 @@ impl Shard {
             self.counts.refused_journal[vip] += 1;
             return Err(JOURNAL_FULL);
         }
-        if self.overloaded || self.sheds_new(index, inbound) {
+        if self.overloaded || self.sheds_new(index, vip == 1) {
             self.counts.refused_overloaded[vip] += 1;
             return Err(OVERLOADED);
         }
         let actions = self.step(index, event)?;
         let record = &self.conversations.at(index).record;
-        let from_name = match sender {
+        let from_name = match &*sender {
             Sender::Visitor { .. } => record.name.clone(),
             Sender::Agent { name, .. } => name.as_ref().to_owned(),
         };
-        let draft = Draft {
-            kind,
-            role: sender.role(),
-            from_id: sender.id(),
-            from_name: &from_name,
-            client_id: id,
-            content: content.to_owned(),
-        };
+        let draft =
+            Draft { kind, role: sender.role(), from_id: sender.id(), from_name, client_id: id, content };
         let number = self.append(index, draft, out);
         let conversation = self.conversations.at(index);
         let known = KnownId { seq: conversation.seq, at_ms: self.now.unix_ms };
         conversation.remember(sender.id(), id, known);
         self.counts.accepted[vip] += 1;
-        self.hold_ack(number, inbound, id, known, out);
+        self.hold(number, ack(sender, std::mem::take(id), known, *received_us), out);
         self.carry_out(index, number, actions, out);
         Ok(())
     }
@@ -409,14 +398,8 @@ impl Shard {
             Sender::Visitor { .. } => self.conversations.at(index).record.name.clone(),
             Sender::Agent { name, .. } => name.as_ref().to_owned(),
         };
-        let draft = Draft {
-            kind,
-            role: sender.role(),
-            from_id: sender.id(),
-            from_name: &from_name,
-            client_id: "",
-            content,
-        };
+        let draft =
+            Draft { kind, role: sender.role(), from_id: sender.id(), from_name, client_id: "", content };
         let number = self.append(index, draft, out);
         self.carry_out(index, number, actions, out);
     }
@@ -439,7 +422,7 @@ impl Shard {
             kind: draft.kind,
             role: draft.role,
             from_id: draft.from_id.to_owned(),
-            from_name: draft.from_name.to_owned(),
+            from_name: draft.from_name,
             client_id: draft.client_id.to_owned(),
             content: draft.content,
             agent: conversation.agent.as_deref().unwrap_or_default().to_owned(),
@@ -450,7 +433,7 @@ impl Shard {
             seq: event.seq,
             number,
             private: event.kind == EventKind::Note,
-            frame: EventFrame::new(event_frame::encode(&event)),
+            frame: EventFrame::new(event_frame::encode(&event, &mut self.scratch)),
         });
         self.conversations.unprojected(number, index);
         out.list.push(Output::Record { number, record: Record::Event(event) });
@@ -475,17 +458,6 @@ impl Shard {
             };
             self.hold(number, effect, out);
         }
-    }
-
-    fn hold_ack(&mut self, number: u64, inbound: &Inbound, id: &str, known: KnownId, out: &mut Outputs) {
-        let effect = Effect::Ack {
-            sender: inbound.sender.clone(),
-            id: id.into(),
-            seq: known.seq,
-            at_ms: known.at_ms,
-            received_us: inbound.received_us,
-        };
-        self.hold(number, effect, out);
     }
 
     pub(super) fn tell(&mut self, inbound: &Inbound, refused: &Refused, out: &mut Outputs) {
@@ -532,6 +504,10 @@ impl From<RefusedByDialog> for Refused {
             Refusal::NotServed => NOT_YOURS,
         }
     }
+}
+
+fn ack(sender: &Sender, id: Box<str>, known: KnownId, received_us: u64) -> Effect {
+    Effect::Ack { sender: sender.clone(), id, seq: known.seq, at_ms: known.at_ms, received_us }
 }
 
 /// A JSON string literal.

@@ -425,6 +425,8 @@ pub struct Shard {
     plain: Vec<u8>,
     /// What was said in the log once and is not said again.
     warned: Vec<&'static str>,
+    /// Where a frame is written before it is kept.
+    scratch: Vec<u8>,
 }
 
 impl Shard {
@@ -461,6 +463,7 @@ impl Shard {
             counts: Counts::default(),
             plain: Vec::new(),
             warned: Vec::new(),
+            scratch: Vec::new(),
             settings,
         };
         for stored in beginning.conversations {

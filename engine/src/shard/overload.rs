@@ -109,9 +109,9 @@ impl Shard {
         is_shed
     }
 
-    /// Whether it would begin a conversation, and none are begun.
-    pub(super) fn sheds_new(&mut self, index: Index, inbound: &Inbound) -> bool {
-        !inbound.vip && self.overload.step() >= Step::Conversations && self.conversations.at(index).seq == 0
+    /// Whether a message would begin a conversation, and none are begun.
+    pub(super) fn sheds_new(&mut self, index: Index, vip: bool) -> bool {
+        !vip && self.overload.step() >= Step::Conversations && self.conversations.at(index).seq == 0
     }
 
     /// An agent's load is told at once, or, while something is given up, the newest of some seconds.

@@ -131,7 +131,7 @@ fn event(text: &str) -> EventRecord {
 #[test]
 fn an_event_is_compressed_once_for_all_who_agreed() {
     let (mut compressor, agreed) = (Compressor::default(), Some(Deflate::LARGEST_WINDOW));
-    let mut frame = EventFrame::new(event_frame::encode(&event(&long("once"))));
+    let mut frame = EventFrame::new(event_frame::encode(&event(&long("once")), &mut Vec::new()));
     assert!(Arc::ptr_eq(&frame.for_reader(agreed), frame.plain()), "nobody compressed it yet");
     frame.compress(&mut compressor);
     let first = frame.for_reader(agreed);
