@@ -15,7 +15,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RELEASE := target/release
 KILLS ?= 100
 SEEDS ?= 1000
-PLANTED := early-ack forgotten-ids cut-too-far leaked-notes kept-seat
+PLANTED := early-ack forgotten-ids cut-too-far leaked-notes kept-seat normal-first
 
 help: ## Lists the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

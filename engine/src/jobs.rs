@@ -8,6 +8,8 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 use store::{record::EventRecord, sql::StoredConversation};
 
+use crate::{desk::teams::Teams, identity::AgentRole};
+
 /// Work a shard leaves to the pool.
 #[derive(Debug)]
 pub enum Job {
@@ -92,8 +94,8 @@ pub enum Done {
         name: Arc<str>,
         /// As asked.
         resume: Arc<[(String, u64)]>,
-        /// Whether there is such an account and it is enabled.
-        allowed: Result<bool, StoreUnavailable>,
+        /// The account's role, or nothing: there is no such account, or it is disabled.
+        role: Result<Option<AgentRole>, StoreUnavailable>,
     },
     /// The answer to [`Job::LoadConversation`].
     Conversation {
@@ -106,8 +108,8 @@ pub enum Done {
     Open {
         /// As asked.
         request: u64,
-        /// The conversation, or nothing: there is none.
-        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
+        /// What is known of the visitor.
+        found: Result<KnownVisitor, StoreUnavailable>,
     },
     /// The answer to [`Job::LoadEvents`]: in order and without a gap.
     Events {
@@ -120,15 +122,28 @@ pub enum Done {
     Recent {
         /// Whose.
         conversation: Arc<str>,
+        /// Whether whoever asks is told why a conversation went to an agent.
+        knows_why: bool,
         /// Takes the durable events that are in memory, oldest first, as number and wire JSON; they end with
         /// the newest durable one. What is not among them is in SQL already.
         reply: RecentReply,
     },
+    /// An administrator changed the teams.
+    Teams(Arc<Teams>),
     /// Every record of this shard's journal up to this number is in SQL.
     Projected {
         /// The last record's number.
         up_to: u64,
     },
+}
+
+/// What SQL knows of a visitor.
+#[derive(Clone, Debug, Default)]
+pub struct KnownVisitor {
+    /// The conversation that is not over, if there is one.
+    pub open: Option<Box<StoredConversation>>,
+    /// Who served the visitor last, and when the last word of it was, milliseconds since 1970.
+    pub last_agent: Option<(String, u64)>,
 }
 
 /// Takes events as number and wire JSON.

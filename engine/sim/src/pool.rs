@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use engine::{
-    jobs::{Done, Job, StoreUnavailable},
+    identity::AgentRole,
+    jobs::{Done, Job, KnownVisitor, StoreUnavailable},
     pool::link::PoolEnd,
 };
 use store::sql::{Reader, SqlError};
@@ -55,16 +56,20 @@ impl SimPool {
     fn answer(&self, job: Job, is_failing: bool) -> Option<Done> {
         Some(match job {
             Job::CheckAgent { connection, name, resume } => {
-                let allowed = if is_failing { Err(StoreUnavailable) } else { Ok(true) };
-                Done::AgentChecked { connection, name, resume, allowed }
+                let role = if is_failing { Err(StoreUnavailable) } else { Ok(Some(role_of(&name))) };
+                Done::AgentChecked { connection, name, resume, role }
             }
             Job::LoadConversation { request, conversation } => {
                 let found = ask(is_failing, || self.reader.conversation(&conversation));
                 Done::Conversation { request, found: found.map(|found| found.map(Box::new)) }
             }
             Job::LoadOpen { request, site, visitor } => {
-                let found = ask(is_failing, || self.reader.open_conversation_of(&site, &visitor));
-                Done::Open { request, found: found.map(|found| found.map(Box::new)) }
+                let found = ask(is_failing, || {
+                    let open = self.reader.open_conversation_of(&site, &visitor)?.map(Box::new);
+                    let last_agent = self.reader.last_agent_of(&site, &visitor)?;
+                    Ok(KnownVisitor { open, last_agent })
+                });
+                Done::Open { request, found }
             }
             Job::LoadEvents { request, conversation, after, limit, bytes_max } => {
                 let events = || self.reader.events(&conversation, after, limit as usize, bytes_max);
@@ -74,6 +79,15 @@ impl SimPool {
             Job::Http { .. } | Job::HttpTaken { .. } | Job::HttpGone { .. } => return None,
         })
     }
+}
+
+/// One of them sees what the others do.
+pub fn is_supervisor(name: &str) -> bool {
+    name == "cho"
+}
+
+fn role_of(name: &str) -> AgentRole {
+    if is_supervisor(name) { AgentRole::Supervisor } else { AgentRole::Agent }
 }
 
 fn ask<T>(is_failing: bool, question: impl FnOnce() -> Result<T, SqlError>) -> Result<T, StoreUnavailable> {

@@ -2,10 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use store::sql::Account;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{exchange::Exchanges, link::DoneQueue, records::Records};
-use crate::jobs::{Done, Job, StoreUnavailable};
+use crate::jobs::{Done, Job, KnownVisitor, StoreUnavailable};
 
 /// Longest that a shard waits for SQL before it is told that there is no answer.
 const LOAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -28,8 +29,9 @@ pub(super) async fn run(
                     let account = Arc::clone(&name);
                     let question = records.accounts(move |accounts| accounts.find(&account));
                     let found = in_time(question).await;
-                    let allowed = found.map(|account| account.is_some_and(|account| !account.disabled));
-                    done.push(Done::AgentChecked { connection, name, resume, allowed }).await;
+                    let enabled = |account: Account| (!account.disabled).then(|| account.role.into());
+                    let role = found.map(|account| account.and_then(enabled));
+                    done.push(Done::AgentChecked { connection, name, resume, role }).await;
                 });
             }
             Job::LoadConversation { request, conversation } => {
@@ -43,8 +45,12 @@ pub(super) async fn run(
             Job::LoadOpen { request, site, visitor } => {
                 let (records, done) = (records.clone(), dones[shard].clone());
                 tokio::spawn(async move {
-                    let question = records.read(move |reader| reader.open_conversation_of(&site, &visitor));
-                    let found = in_time(question).await.map(|found| found.map(Box::new));
+                    let question = records.read(move |reader| {
+                        let open = reader.open_conversation_of(&site, &visitor)?.map(Box::new);
+                        let last_agent = reader.last_agent_of(&site, &visitor)?;
+                        Ok(KnownVisitor { open, last_agent })
+                    });
+                    let found = in_time(question).await;
                     done.push(Done::Open { request, found }).await;
                 });
             }

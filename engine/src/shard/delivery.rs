@@ -1,15 +1,16 @@
 //! Effects: what waits until the journal says that its cause is durable, and where it goes then.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{borrow::Cow, collections::VecDeque, sync::Arc};
 
 use codec::message::ServerMessage;
 use store::record::{EventKind, EventRecord, Role};
 
 use super::{
-    Farewell, LaneItem, Output, Outputs, Shard,
+    AgentConnection, Farewell, LaneItem, Output, Outputs, Shard,
     connections::{Connection, Stage},
     conversations::{self, Feed, Index, Reader},
     inbound::{Refused, Sender},
+    reasons,
 };
 use crate::{
     channel::web,
@@ -160,7 +161,7 @@ impl Shard {
                 .filter(|recent| {
                     !(recent.private && reader.role == Role::Visitor) || planted::is(Planted::LeakedNotes)
                 })
-                .map(|recent| Arc::clone(&recent.frame));
+                .map(|recent| Arc::clone(recent.frame_for(reader.knows_why)));
             if until < conversation.durable {
                 reader.feed = Feed::Paging;
                 pages.push((reader.address, frames.collect()));
@@ -199,11 +200,20 @@ impl Shard {
             return;
         }
         let vip = conversation.record.vip;
-        let frames: Vec<_> = events.iter().map(|event| (event, conversations::event_frame(event))).collect();
+        let frames: Vec<_> = events
+            .iter()
+            .map(|event| {
+                let shown = reasons::without_reason(event);
+                let whole = matches!(shown, Cow::Owned(_)).then(|| conversations::event_frame(event));
+                (event, conversations::event_frame(&shown), whole)
+            })
+            .collect();
         let mut pages = Vec::new();
         for reader in conversation.readers.iter_mut().filter(|reader| waits(reader)) {
             let visible = |event: &EventRecord| event.kind != EventKind::Note || reader.role != Role::Visitor;
-            let page = frames.iter().filter(|(event, _)| visible(event)).map(|(_, frame)| Arc::clone(frame));
+            let page = frames.iter().filter(|(event, ..)| visible(event)).map(|(_, shown, whole)| {
+                Arc::clone(whole.as_ref().filter(|_| reader.knows_why).unwrap_or(shown))
+            });
             pages.push((reader.address, page.collect()));
             reader.cursor = events.last().expect("looked at above").seq;
             reader.feed = Feed::Paging;
@@ -258,21 +268,23 @@ impl Shard {
 
     /// The events so far went to the old agent; from here on the new one reads, from the beginning.
     fn change_agent(&mut self, index: Index, agent: Option<AgentName>, out: &mut Outputs) {
-        let addresses = agent.and_then(|name| self.agents.get(&name).cloned()).unwrap_or_default();
+        let connections = agent.and_then(|name| self.agents.get(&name).cloned()).unwrap_or_default();
         let conversation = self.conversations.at(index);
         let durable = conversation.durable;
-        let leaves = |reader: &Reader| reader.role == Role::Agent && !addresses.contains(&reader.address);
+        let stays = |address| connections.iter().any(|connection| connection.address == address);
+        let leaves =
+            |reader: &Reader| reader.role == Role::Agent && !reader.watches && !stays(reader.address);
         // Whoever is still being given older events must yet see that it was lost.
         conversation.readers.retain(|reader| !leaves(reader) || reader.cursor < durable);
         for reader in conversation.readers.iter_mut().filter(|reader| leaves(reader)) {
             reader.until = reader.until.or(Some(durable));
         }
-        for address in addresses {
+        for AgentConnection { address, supervisor } in connections {
             let mut readers = self.conversations.at(index).readers.iter_mut();
             match readers.find(|reader| reader.address == address) {
                 // Whoever was still being told what happened before stays for what happens now.
                 Some(reader) => reader.until = None,
-                None => self.add_agent_reader(index, address, 0, None, out),
+                None => self.add_agent_reader(index, (address, supervisor), 0, None, out),
             }
         }
     }

@@ -13,7 +13,7 @@ use dialog::Event;
 use store::record::{ConversationRecord, Role};
 
 use super::{
-    Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
+    AgentConnection, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
     connections::{Connection, Stage},
     conversations::{Conversation, Feed, Index, Reader},
     loading::Parked,
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     channel::web::{self, WebConnection},
     desk::{Address, AgentName, DeskInput},
-    identity::{self, Class, TokenError, Visitor},
+    identity::{self, AgentRole, Class, TokenError, Visitor},
     jobs::{Job, StoreUnavailable},
     limits, placement,
 };
@@ -48,6 +48,10 @@ pub struct VisitorHello {
     pub after: u64,
     /// The page the visitor is on.
     pub page: String,
+    /// The team that it wants, for a new conversation; empty: the first.
+    pub team: String,
+    /// Who served it last, once SQL has said so.
+    pub last_agent: Option<(AgentName, u64)>,
     /// The token to come back with, for one who had none.
     pub new_token: Option<String>,
 }
@@ -96,7 +100,7 @@ impl Farewell {
 impl Shard {
     pub(super) fn hello(&mut self, id: u64, hello: Hello<'_>, out: &mut Outputs) {
         match hello {
-            Hello::Visitor { site, token, conversation, after, page } => {
+            Hello::Visitor { site, token, conversation, after, page, team } => {
                 let site = site.as_deref().unwrap_or(SITE);
                 if site != SITE {
                     return self.dismiss(id, Farewell::UNKNOWN_SITE, out);
@@ -107,7 +111,9 @@ impl Shard {
                 };
                 let conversation = conversation.map(Into::into);
                 let page = page.map(Into::into).unwrap_or_default();
-                let hello = VisitorHello { visitor, conversation, after, page, new_token };
+                let team = team.map(Into::into).unwrap_or_default();
+                let hello =
+                    VisitorHello { visitor, conversation, after, page, team, new_token, last_agent: None };
                 self.place_visitor(id, hello, out);
             }
             Hello::Agent { token, conversations } => {
@@ -258,14 +264,20 @@ impl Shard {
     }
 
     /// SQL has said whether the visitor has an open conversation, and it is in memory if so.
-    pub(super) fn attach_found(&mut self, id: u64, hello: VisitorHello, out: &mut Outputs) {
+    pub(super) fn attach_found(
+        &mut self,
+        id: u64,
+        hello: VisitorHello,
+        last_agent: Option<(AgentName, u64)>,
+        out: &mut Outputs,
+    ) {
         if self.session_of(id).is_none() {
             return;
         }
         if self.failed {
             return self.dismiss(id, Farewell::STORAGE_FAILED, out);
         }
-        self.attach_here(id, hello, out);
+        self.attach_here(id, VisitorHello { last_agent, ..hello }, out);
         self.read_on(id, out);
     }
 
@@ -298,6 +310,9 @@ impl Shard {
             at_ms: self.now.unix_ms,
         };
         let index = self.conversations.insert(Conversation::new(record));
+        let conversation = self.conversations.at(index);
+        conversation.last_agent.clone_from(&hello.last_agent);
+        self.set_team(index, &hello.team);
         self.seat_visitor(id, index, hello, out);
     }
 
@@ -315,9 +330,17 @@ impl Shard {
             // Journaled with the next event: a page view alone is not worth a write.
             conversation.recorded = false;
         }
-        (conversation.state, _) = dialog::next_state(conversation.state, Event::VisitorArrived);
+        (conversation.state, _) = dialog::next_state(&conversation.state, &Event::VisitorArrived);
         let cursor = hello.after.min(conversation.durable);
-        let reader = Reader { address, role: Role::Visitor, cursor, feed: Feed::Live, until: None };
+        let reader = Reader {
+            address,
+            role: Role::Visitor,
+            knows_why: false,
+            watches: false,
+            cursor,
+            feed: Feed::Live,
+            until: None,
+        };
         conversation.readers.push(reader);
         let welcome = ServerMessage::Welcome {
             conversation: Some((&*conversation.id).into()),
@@ -354,19 +377,20 @@ impl Shard {
         id: u64,
         name: AgentName,
         resume: Arc<[(String, u64)]>,
-        allowed: Result<bool, StoreUnavailable>,
+        role: Result<Option<AgentRole>, StoreUnavailable>,
         out: &mut Outputs,
     ) {
         if !matches!(self.session_of(id), Some(Session::Pending)) {
             return;
         }
-        match allowed {
-            Ok(true) => {}
-            Ok(false) => return self.dismiss(id, Farewell::DISABLED, out),
+        let supervisor = match role {
+            Ok(Some(role)) => role != AgentRole::Agent,
+            Ok(None) => return self.dismiss(id, Farewell::DISABLED, out),
             Err(StoreUnavailable) => return self.dismiss(id, Farewell::UNAVAILABLE, out),
-        }
+        };
         let address = self.address(id);
-        *self.session_of(id).expect("it just said hello") = Session::Agent { name: Arc::clone(&name) };
+        *self.session_of(id).expect("it just said hello") =
+            Session::Agent { name: Arc::clone(&name), supervisor };
         self.counts.agents += 1;
         let welcome = ServerMessage::Welcome {
             conversation: None,
@@ -378,7 +402,7 @@ impl Shard {
         out.send(id, |bytes| web::encode_message(&welcome, bytes));
         for shard in 0..self.settings.shards {
             let (agent, resume) = (Arc::clone(&name), Arc::clone(&resume));
-            out.lane(shard, true, LaneItem::AgentArrived { agent, address, resume });
+            out.lane(shard, true, LaneItem::AgentArrived { agent, address, supervisor, resume });
         }
         self.tell_desk(DeskInput::Arrived { agent: name, address }, out);
         self.read_on(id, out);
@@ -388,7 +412,7 @@ impl Shard {
     pub(super) fn agent_arrived(
         &mut self,
         agent: AgentName,
-        address: Address,
+        (address, supervisor): (Address, bool),
         resume: &[(String, u64)],
         out: &mut Outputs,
     ) {
@@ -396,36 +420,42 @@ impl Shard {
         let served = self.conversations.served_by(&agent);
         for index in &served {
             let cursor = known(&self.conversations.at(*index).id).unwrap_or(0);
-            self.add_agent_reader(*index, address, cursor, None, out);
+            self.add_agent_reader(*index, (address, supervisor), cursor, None, out);
         }
         let here = |id: &str| placement::shard_of_conversation(id, self.settings.shards) == Some(self.index);
         let resumed: Vec<_> = resume.iter().filter(|(id, _)| here(id)).collect();
         for (id, after) in resumed {
             match self.conversations.find(id) {
                 Some(index) if served.contains(&index) => {}
-                Some(index) => self.tell_the_rest(index, address, *after, out),
+                Some(index) => self.tell_the_rest(index, (address, supervisor), *after, out),
                 None => {
                     let id: Arc<str> = id.as_str().into();
-                    self.park(&id, Parked::AgentReader { address, after: *after }, out);
+                    self.park(&id, Parked::AgentReader { address, supervisor, after: *after }, out);
                 }
             }
         }
-        self.agents.entry(agent).or_default().push(address);
+        self.agents.entry(agent).or_default().push(AgentConnection { address, supervisor });
     }
 
     /// An agent gets what happened in a conversation that it had when it was last here, up to now.
-    pub(super) fn tell_the_rest(&mut self, index: Index, address: Address, after: u64, out: &mut Outputs) {
+    pub(super) fn tell_the_rest(
+        &mut self,
+        index: Index,
+        who: (Address, bool),
+        after: u64,
+        out: &mut Outputs,
+    ) {
         // What is decided and not yet durable is told when it is: an end or a transfer among it.
         let until = self.conversations.at(index).seq;
         if after < until {
-            self.add_agent_reader(index, address, after, Some(until), out);
+            self.add_agent_reader(index, who, after, Some(until), out);
         }
     }
 
     pub(super) fn add_agent_reader(
         &mut self,
         index: Index,
-        address: Address,
+        (address, supervisor): (Address, bool),
         after: u64,
         until: Option<u64>,
         out: &mut Outputs,
@@ -433,14 +463,22 @@ impl Shard {
         let conversation = self.conversations.at(index);
         let cursor = after.min(conversation.durable);
         conversation.readers.retain(|reader| reader.address != address);
-        conversation.readers.push(Reader { address, role: Role::Agent, cursor, feed: Feed::Live, until });
+        conversation.readers.push(Reader {
+            address,
+            role: Role::Agent,
+            knows_why: supervisor,
+            watches: false,
+            cursor,
+            feed: Feed::Live,
+            until,
+        });
         self.catch_up(index, out);
     }
 
     pub(super) fn agent_departed(&mut self, agent: &AgentName, address: Address) {
-        if let Some(addresses) = self.agents.get_mut(agent) {
-            addresses.retain(|known| *known != address);
-            if addresses.is_empty() {
+        if let Some(connections) = self.agents.get_mut(agent) {
+            connections.retain(|known| known.address != address);
+            if connections.is_empty() {
                 self.agents.remove(agent);
             }
         }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     desk::Address,
-    jobs::{Done, Job, StoreUnavailable},
+    jobs::{Done, Job, KnownVisitor, StoreUnavailable},
     limits,
 };
 
@@ -38,6 +38,8 @@ pub enum Parked {
     AgentReader {
         /// Where.
         address: Address,
+        /// Whether a supervisor.
+        supervisor: bool,
         /// The last event the client has.
         after: u64,
     },
@@ -223,7 +225,12 @@ impl Shard {
         let stored = found?;
         match self.conversations.find(&stored.record.conversation) {
             Some(index) => Some(index),
-            None => Some(self.conversations.insert(Conversation::from_stored(*stored))),
+            None => {
+                let passed_ms = self.now.unix_ms.saturating_sub(stored.last_at_ms);
+                let index = self.conversations.insert(Conversation::from_stored(*stored));
+                self.start_clock(index, passed_ms);
+                Some(index)
+            }
         }
     }
 
@@ -235,9 +242,9 @@ impl Shard {
                 self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
                 self.tell(&inbound, &inbound::UNKNOWN, out);
             }
-            Parked::AgentReader { address, after } => {
+            Parked::AgentReader { address, supervisor, after } => {
                 if let Some(index) = self.conversations.find(id) {
-                    self.tell_the_rest(index, address, after, out);
+                    self.tell_the_rest(index, (address, supervisor), after, out);
                 }
             }
         }
@@ -246,7 +253,7 @@ impl Shard {
     fn open_loaded(
         &mut self,
         key: &VisitorKey,
-        found: Result<Option<Box<StoredConversation>>, StoreUnavailable>,
+        found: Result<KnownVisitor, StoreUnavailable>,
         out: &mut Outputs,
     ) {
         let parked = self.loading.visitors.remove(key).unwrap_or_default();
@@ -260,10 +267,11 @@ impl Shard {
         let (site, visitor) = key;
         let taken_in = match self.conversations.open_of(site, visitor) {
             Some(_) => None,
-            None => self.take_in(found),
+            None => self.take_in(found.open),
         };
+        let last_agent = found.last_agent.map(|(agent, at_ms)| (agent.into(), at_ms));
         for (connection, hello) in parked {
-            self.attach_found(connection, hello, out);
+            self.attach_found(connection, hello, last_agent.clone(), out);
         }
         if let Some(index) = taken_in {
             self.conversations.drop_if_idle(index);

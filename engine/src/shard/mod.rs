@@ -7,6 +7,7 @@
 //! The folder follows one message: [`crate::channel`] makes bytes into messages, `hello` says who speaks,
 //! `inbound` decides, `delivery` lets go of what became durable, `desk_link` talks with the desk.
 
+mod agent_acts;
 mod connections;
 mod conversations;
 mod delivery;
@@ -14,9 +15,12 @@ mod desk_link;
 mod hello;
 mod inbound;
 mod loading;
+mod phases;
+pub mod reasons;
 mod sessions;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -30,16 +34,17 @@ use store::{
 };
 
 use self::{connections::Connections, conversations::Conversations, delivery::Effects};
-pub use self::{hello::Arrival, inbound::Inbound, sessions::Session};
+pub use self::{hello::Arrival, inbound::Inbound, sessions::Session, timers::DialogSettings};
 use crate::{
-    desk::{Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings},
+    desk::{
+        Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings,
+        teams::{FIRST_TEAM, Teams},
+    },
     identity::Identity,
     jobs::{Done, Job},
     placement,
 };
 
-/// The only team there is so far.
-pub const TEAM: &str = "default";
 /// The site of visitors who name none.
 pub const SITE: &str = "default";
 
@@ -248,6 +253,8 @@ pub enum LaneItem {
         agent: AgentName,
         /// Where.
         address: Address,
+        /// Whether a supervisor.
+        supervisor: bool,
         /// The last event the client has, by conversation.
         resume: Arc<[(String, u64)]>,
     },
@@ -286,6 +293,10 @@ pub struct Settings {
     pub shards: usize,
     /// Of the desk.
     pub desk: DeskSettings,
+    /// The teams at the start; later ones come by [`Done::Teams`].
+    pub teams: Arc<Teams>,
+    /// Of the dialog.
+    pub dialog: DialogSettings,
     /// Longest silence that either side bears, in milliseconds.
     pub heartbeat_ms: u32,
     /// A number no other run of the server has: names of anonymous visitors are made of it.
@@ -326,6 +337,13 @@ pub struct Counts {
     pub delivered: u64,
 }
 
+/// Where an agent is connected, on any shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AgentConnection {
+    address: Address,
+    supervisor: bool,
+}
+
 /// One core's share of the conversations and connections.
 pub struct Shard {
     index: usize,
@@ -339,7 +357,7 @@ pub struct Shard {
     conversations: Conversations,
     loading: loading::Loading,
     effects: Effects,
-    agents: BTreeMap<AgentName, Vec<Address>>,
+    agents: BTreeMap<AgentName, Vec<AgentConnection>>,
     desk: Option<Desk>,
     desk_outputs: Vec<DeskOutput>,
     /// Agents who just came and do not know yet who else is there.
@@ -360,7 +378,7 @@ impl Shard {
     /// A shard that goes on where its journal ended. What it has to tell the desk comes out of the first
     /// turn.
     pub fn new(index: usize, settings: Settings, beginning: Beginning, now: Now, out: &mut Outputs) -> Self {
-        let has_desk = placement::shard_of_team(SITE, TEAM, settings.shards) == index;
+        let has_desk = placement::shard_of_team(SITE, FIRST_TEAM, settings.shards) == index;
         let mut shard = Self {
             index,
             now,
@@ -372,7 +390,7 @@ impl Shard {
             loading: loading::Loading::default(),
             effects: Effects::new(beginning.last_number),
             agents: BTreeMap::new(),
-            desk: has_desk.then(|| Desk::new(settings.desk)),
+            desk: has_desk.then(|| Desk::new(settings.desk, Arc::clone(&settings.teams))),
             desk_outputs: Vec::new(),
             newcomers: Vec::new(),
             journal_full: false,
@@ -423,6 +441,7 @@ impl Shard {
 
     /// Ends the turn: what time alone decides.
     pub fn finish(&mut self, out: &mut Outputs) {
+        self.run_clocks(out);
         self.tick_desk(out);
         self.sweep(out);
     }
@@ -488,8 +507,8 @@ impl Shard {
             LaneItem::PageTaken { conversation, address } => self.page_taken(&conversation, address, out),
             LaneItem::Dismiss { connection, farewell } => self.dismiss(connection, farewell, out),
             LaneItem::Arrival { token, arrival } => self.arrived(token, arrival, out),
-            LaneItem::AgentArrived { agent, address, resume } => {
-                self.agent_arrived(agent, address, &resume, out);
+            LaneItem::AgentArrived { agent, address, supervisor, resume } => {
+                self.agent_arrived(agent, (address, supervisor), &resume, out);
             }
             LaneItem::AgentDeparted { agent, address } => self.agent_departed(&agent, address),
             LaneItem::Desk(input) => self.desk_input(input),
@@ -504,11 +523,14 @@ impl Shard {
             Done::HttpBytes { exchange, bytes, last, close } => {
                 self.http_bytes(exchange, &bytes, last, close, out);
             }
-            Done::AgentChecked { connection, name, resume, allowed } => {
-                self.agent_checked(connection, name, resume, allowed, out);
+            Done::AgentChecked { connection, name, resume, role } => {
+                self.agent_checked(connection, name, resume, role, out);
             }
             Done::Conversation { .. } | Done::Open { .. } | Done::Events { .. } => self.loaded(done, out),
-            Done::Recent { conversation, reply } => reply(self.conversations.recent_events(&conversation)),
+            Done::Recent { conversation, knows_why, reply } => {
+                reply(self.conversations.recent_events(&conversation, knows_why));
+            }
+            Done::Teams(teams) => self.set_teams(teams),
             Done::Projected { up_to } => self.conversations.trim(up_to),
         }
     }

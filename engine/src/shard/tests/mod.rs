@@ -1,5 +1,8 @@
 //! Whole conversations over shards without machines.
 
+mod clocks;
+mod desk;
+mod replay;
 mod world;
 
 use codec::websocket::Opcode;
