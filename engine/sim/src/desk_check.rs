@@ -55,8 +55,13 @@ impl DeskCheck {
             let passed_over = queue
                 .take_while(|waiting| waiting.conversation != seat.conversation)
                 .find(|waiting| waiting.declined_by.is_empty() && still.contains(&waiting.conversation));
-            let waited = self.before.queue.iter().any(|waiting| waiting.conversation == seat.conversation);
-            assert!(!waited || passed_over.is_none(), "{seat:?} was served before {passed_over:?}");
+            let waited = |waiting: &WaitingSeat| {
+                waiting.conversation == seat.conversation && waiting.team == seat.team
+            };
+            assert!(
+                !self.before.queue.iter().any(waited) || passed_over.is_none(),
+                "{seat:?} was served before {passed_over:?}"
+            );
         }
     }
 }

@@ -495,7 +495,8 @@ fn teams(random: &mut Random) -> Teams {
     }
     let team = |settings: &str| Team::new(serde_json::from_str(settings).expect("settings")).expect("right");
     let accept = if random.one_in(2) { r#"{"accept_within_s":8}"# } else { "{}" };
-    // Closed for a minute, not long after the simulated clock begins: 08:00 in Shanghai.
+    // Closed for a minute when the simulated clock begins, at 08:00 in Shanghai; it closes again by jumps of the clock
+    // only, which end before the end: then nothing may change by itself.
     let hours = r#"{"overflow_after_s":20,"hours":{"zone":"Asia/Shanghai","week":{
         "wednesday":["00:00-08:00","08:01-24:00"],"tuesday":["00:00-24:00"],"thursday":["00:00-24:00"]}}}"#;
     let returns = r#"{"members":[{"agent":"ann","capacity":1},{"agent":"bob"}],"overflow_after_s":15,

@@ -136,7 +136,8 @@ impl Desk {
         out: &mut Vec<DeskOutput>,
     ) {
         let Some(seat) = self.agents.seat(&conversation).filter(|seat| seat.agent == *from) else {
-            return out.push(DeskOutput::Refused { asked_by, reason: Refusal::NotYours });
+            let reason = Refusal::NotYours;
+            return out.push(DeskOutput::Refused { conversation, asked_by, reason });
         };
         let seat = seat.number;
         let refusal = match &to {
@@ -148,7 +149,7 @@ impl Desk {
             },
         };
         if let Some(reason) = refusal {
-            return out.push(DeskOutput::Refused { asked_by, reason });
+            return out.push(DeskOutput::Refused { conversation, asked_by, reason });
         }
         match to {
             Target::Team(team) => {
@@ -190,7 +191,7 @@ impl Desk {
             _ => Some(Refusal::NotReady),
         };
         if let Some(reason) = reason {
-            return out.push(DeskOutput::Refused { asked_by, reason });
+            return out.push(DeskOutput::Refused { conversation, asked_by, reason });
         }
         let waited = self.queues.values_mut().find_map(|queue| queue.remove(&conversation, Some(now.ms)));
         let waited_ms = waited.map_or(0, |(rank, _)| now.unix_ms.saturating_sub(rank.since_ms));

@@ -126,10 +126,13 @@ impl Desk {
     /// they are still served.
     pub(super) fn close_teams(&mut self, now: Time, out: &mut Vec<DeskOutput>) {
         for (name, queue) in &mut self.queues {
+            if queue.is_empty() {
+                continue;
+            }
             let team = self.teams.or_first(name).1;
             let Open::Later { opens_at_ms } = team.at(now.unix_ms) else { continue };
             let is_there = self.agents.iter().any(|(agent, about)| about.is_ready() && team.has(agent));
-            if queue.is_empty() || is_there {
+            if is_there {
                 continue;
             }
             let waiting: Vec<_> =

@@ -168,6 +168,8 @@ pub enum DeskOutput {
     },
     /// A transfer or a take-over cannot be.
     Refused {
+        /// Of which conversation.
+        conversation: ConversationKey,
         /// Who asked.
         asked_by: Address,
         /// Why.

@@ -164,7 +164,14 @@ impl Shard {
             return Ok(());
         }
         if !begins && !serves {
-            self.conversations.at(index).readers.retain(|reader| reader.address != address);
+            // What is decided and not yet durable is told when it is: that a conversation was lost among it.
+            let conversation = self.conversations.at(index);
+            let until = conversation.seq;
+            conversation.readers.retain(|reader| reader.address != address || reader.cursor < until);
+            let leaving = conversation.readers.iter_mut().find(|reader| reader.address == address);
+            if let Some(reader) = leaving {
+                reader.until = reader.until.or(Some(until));
+            }
             self.conversations.drop_if_idle(index);
         }
         Ok(())

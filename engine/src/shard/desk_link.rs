@@ -129,8 +129,11 @@ impl Shard {
                         .expect("the desk knows only what shards told it");
                     out.lane(to, true, LaneItem::DeskSays(output));
                 }
-                DeskOutput::Refused { asked_by, reason } => {
+                DeskOutput::Refused { conversation, asked_by, reason } => {
                     self.tell_refused_by_desk(*asked_by, *reason, out);
+                    let to = placement::shard_of_conversation(conversation, self.settings.shards)
+                        .expect("the desk knows only what shards told it");
+                    out.lane(to, true, LaneItem::DeskSays(output));
                 }
                 DeskOutput::PresenceChanged(status) => {
                     for shard in 0..self.settings.shards {
@@ -201,7 +204,8 @@ impl Shard {
                 let content = String::from("{\"agent\":null,\"reason\":\"queue_timeout\"}");
                 self.desk_event(&conversation, Event::QueueTimeout, EventKind::Assigned, content, out);
             }
-            DeskOutput::Refused { .. } | DeskOutput::PresenceChanged(_) => {
+            DeskOutput::Refused { conversation, .. } => self.desk_has_refused(&conversation),
+            DeskOutput::PresenceChanged(_) => {
                 unreachable!("told by `tick_desk` without the conversation")
             }
         }
@@ -253,6 +257,14 @@ impl Shard {
         let Ok(()) = self.lose_agent(index, event, content, out) else {
             unreachable!("the dialog refuses no word of the desk")
         };
+    }
+
+    /// Whoever asked was told; the conversation waits for no word any more.
+    fn desk_has_refused(&mut self, id: &str) {
+        if let Some(index) = self.conversations.find(id) {
+            self.conversations.at(index).asked_desk = false;
+            self.conversations.drop_if_idle(index);
+        }
     }
 
     fn waits_at(&mut self, id: &str, team: &TeamName, content: String, out: &mut Outputs) {

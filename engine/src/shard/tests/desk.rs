@@ -191,6 +191,18 @@ fn at_night_a_message_is_left_and_an_agent_takes_it() {
     world.leave(visitor);
     world.project();
     assert_eq!(world.phase(&conversation), None, "what is left need not be in memory");
+    // Whoever has no room does not get it, and asking does not keep it in memory.
+    tell(&mut world, ann, json!({"type":"presence","state":"ready","capacity":1}));
+    let other = world.visitor(0, "u2", "");
+    world.say(other, "m1", "hello");
+    world.run();
+    let taken = world.conversation(other);
+    tell(&mut world, ann, json!({"type":"takeover","conversation":taken}));
+    tell(&mut world, ann, json!({"type":"takeover","conversation":conversation}));
+    assert_eq!(world.refusal(ann).as_deref(), Some("agent_unavailable"));
+    world.project();
+    assert_eq!(world.phase(&conversation), None);
+    tell(&mut world, ann, json!({"type":"presence","state":"ready","capacity":2}));
     tell(&mut world, ann, json!({"type":"takeover","conversation":conversation}));
     world.agent_says(ann, &conversation, "a1", "good morning");
     world.run();
