@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use codec::json::{AT_MS_MAX, decode_client, decode_server, encode_client, encode_server};
 use codec::message::{
     ClientMessage, Content, Event, EventKind, Hello, PresenceState, RESUMED_CONVERSATIONS_MAX, Role,
-    ServerMessage,
+    ServerMessage, TransferTarget,
 };
 use proptest::option::of;
 use proptest::prelude::*;
