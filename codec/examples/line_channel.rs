@@ -96,6 +96,7 @@ fn parse<'a>(line: &'a str, site: &Site) -> Result<ClientMessage<'a>, LineError>
             conversation: None,
             after: 0,
             page: None,
+            team: None,
         })),
         ("say", Some((id, text))) if valid::is_id(id) && valid::is_text(text) => {
             let content = Content::Text { text: Cow::Borrowed(text) };

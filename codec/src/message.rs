@@ -80,13 +80,57 @@ pub enum ClientMessage<'a> {
         /// Most conversations at once; left out, the last one stays.
         capacity: Option<u16>,
     },
-    /// An agent gives a conversation to another.
+    /// An agent gives a conversation to another, or to a team.
     Transfer {
         /// Which conversation.
         conversation: Cow<'a, str>,
-        /// The other agent's name.
-        agent: Cow<'a, str>,
+        /// To whom.
+        to: TransferTarget<'a>,
+        /// A remark for whoever gets it, that visitors never see.
+        note: Option<Cow<'a, str>>,
     },
+    /// An agent will answer what was assigned.
+    Accept {
+        /// Which conversation.
+        conversation: Cow<'a, str>,
+    },
+    /// An agent gives back what was assigned and not answered.
+    Decline {
+        /// Which conversation.
+        conversation: Cow<'a, str>,
+    },
+    /// An agent takes what was not assigned.
+    TakeOver {
+        /// Which conversation.
+        conversation: Cow<'a, str>,
+    },
+    /// A supervisor reads along, or stops it.
+    Watch {
+        /// Which conversation.
+        conversation: Cow<'a, str>,
+        /// The last `seq` the client has of it.
+        after: u64,
+        /// Whether to begin; else to stop.
+        begins: bool,
+    },
+    /// A supervisor's remark to the agent, that visitors never see.
+    Whisper {
+        /// As for `Message`.
+        id: Cow<'a, str>,
+        /// Which conversation.
+        conversation: Cow<'a, str>,
+        /// The remark.
+        text: Cow<'a, str>,
+    },
+}
+
+/// To whom a conversation is given.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TransferTarget<'a> {
+    /// An agent, by name.
+    Agent(Cow<'a, str>),
+    /// A team, by name.
+    Team(Cow<'a, str>),
 }
 
 /// The first message of a connection.
@@ -104,6 +148,8 @@ pub enum Hello<'a> {
         after: u64,
         /// The page the visitor is on.
         page: Option<Cow<'a, str>>,
+        /// The team that the visitor wants, for a new conversation.
+        team: Option<Cow<'a, str>>,
     },
     /// An agent.
     Agent {
@@ -208,7 +254,8 @@ impl Role {
 pub enum EventKind {
     /// Something said: content as in [`Content`].
     Message,
-    /// An agent has it, content `{"agent":NAME}`; or nobody any more, `{"agent":null,"reason":…}`.
+    /// An agent has it, content `{"agent":NAME}`, for supervisors with `why`; or nobody any more,
+    /// `{"agent":null,"reason":…}`.
     Assigned,
     /// It waits: content `{"place":1,"waiting":3}`.
     Queue,

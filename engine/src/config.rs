@@ -29,6 +29,12 @@ pub const AGENT_CAPACITY: (u16, u16) = (1, 256);
 pub const HEARTBEAT_MS: (u32, u32) = (5_000, 300_000);
 /// Shortest and longest time that a stop waits for clients.
 pub const DRAIN_MS: (u32, u32) = (0, 300_000);
+/// Shortest and longest time, in seconds, that a conversation waits for its visitor.
+pub const VISITOR_IDLE_S: (u32, u32) = (10, 86_400);
+/// Shortest and longest time, in seconds, that a visitor waits for the agent's answer.
+pub const AGENT_SILENT_S: (u32, u32) = (10, 86_400);
+/// Shortest and longest time, in seconds, that a visitor is asked for a rating.
+pub const RATING_S: (u32, u32) = (1, 86_400);
 /// Longest configuration file in bytes.
 pub const FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Where everything is kept when nobody says otherwise.
@@ -64,6 +70,12 @@ pub struct Config {
     pub agent_lease_ms: u32,
     /// Conversations at once for an agent who has not said.
     pub agent_capacity: u16,
+    /// How long a conversation waits for its visitor.
+    pub visitor_idle_s: u32,
+    /// How long a visitor waits for the agent's answer.
+    pub agent_silent_s: u32,
+    /// How long a visitor is asked for a rating.
+    pub rating_s: u32,
     /// The longest silence clients are asked to keep.
     pub heartbeat_ms: u32,
     /// Whether WebSocket messages are compressed for clients that offer it.
@@ -170,6 +182,11 @@ fn resolve(layers: &Layers) -> Result<Config, Vec<ConfigError>> {
             .unwrap_or_default(),
         agent_capacity: take(layers, &settings::AGENT_CAPACITY, in_range(AGENT_CAPACITY), &mut errors)
             .unwrap_or_default(),
+        visitor_idle_s: take(layers, &settings::VISITOR_IDLE_S, in_range(VISITOR_IDLE_S), &mut errors)
+            .unwrap_or_default(),
+        agent_silent_s: take(layers, &settings::AGENT_SILENT_S, in_range(AGENT_SILENT_S), &mut errors)
+            .unwrap_or_default(),
+        rating_s: take(layers, &settings::RATING_S, in_range(RATING_S), &mut errors).unwrap_or_default(),
         heartbeat_ms: take(layers, &settings::HEARTBEAT_MS, in_range(HEARTBEAT_MS), &mut errors)
             .unwrap_or_default(),
         websocket_deflate: take(layers, &settings::WEBSOCKET_DEFLATE, on_or_off, &mut errors)

@@ -11,7 +11,7 @@ use store::{
     sql::{Reader, SqlError, StoredConversation},
 };
 
-use crate::placement;
+use crate::{desk::teams::Teams, identity::AgentRole, placement};
 
 /// Work a shard leaves to the pool.
 #[derive(Debug)]
@@ -82,6 +82,8 @@ pub struct KnownOfVisitor {
     pub open: Option<Box<StoredConversation>>,
     /// The last by id, of those whose ids have [`crate::placement::ID_CHARACTERS`].
     pub last_id: Option<String>,
+    /// Who served the visitor last, and when the last word of it was, milliseconds since 1970.
+    pub last_agent: Option<(String, u64)>,
 }
 
 impl KnownOfVisitor {
@@ -90,6 +92,7 @@ impl KnownOfVisitor {
         Ok(Self {
             open: reader.open_conversation_of(site, visitor)?.map(Box::new),
             last_id: reader.last_id_of(site, visitor, placement::ID_CHARACTERS)?,
+            last_agent: reader.last_agent_of(site, visitor)?,
         })
     }
 }
@@ -116,8 +119,8 @@ pub enum Done {
         name: Arc<str>,
         /// As asked.
         resume: Arc<[(String, u64)]>,
-        /// Whether there is such an account and it is enabled.
-        allowed: Result<bool, StoreUnavailable>,
+        /// The account's role, or nothing: there is no such account, or it is disabled.
+        role: Result<Option<AgentRole>, StoreUnavailable>,
     },
     /// The answer to [`Job::LoadConversation`].
     Conversation {
@@ -144,12 +147,16 @@ pub enum Done {
     Recent {
         /// Whose.
         conversation: Arc<str>,
+        /// Whether whoever asks is told why a conversation went to an agent.
+        knows_why: bool,
         /// Takes the durable events that are in memory, oldest first, as number and wire JSON; they end with
         /// the newest durable one. What is not among them is in SQL already.
         reply: RecentReply,
     },
     /// Certificate and key for connections from now on.
     Tls(codec::tls::TlsConfig),
+    /// An administrator changed the teams.
+    Teams(Arc<Teams>),
     /// Every record of this shard's journal up to this number is in SQL.
     Projected {
         /// The last record's number.

@@ -14,6 +14,8 @@ pub enum Planted {
     LeakedNotes,
     /// An agent whose lease has ended keeps the conversations.
     KeptSeat,
+    /// VIPs wait like everybody.
+    NormalFirst,
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -24,12 +26,13 @@ mod chosen {
 
     static CHOSEN: OnceLock<Planted> = OnceLock::new();
 
-    const NAMES: [(&str, Planted); 5] = [
+    const NAMES: [(&str, Planted); 6] = [
         ("early-ack", Planted::EarlyAck),
         ("forgotten-ids", Planted::ForgottenIds),
         ("cut-too-far", Planted::CutTooFar),
         ("leaked-notes", Planted::LeakedNotes),
         ("kept-seat", Planted::KeptSeat),
+        ("normal-first", Planted::NormalFirst),
     ];
 
     /// Plants a fault by its name, once in a process.

@@ -390,7 +390,7 @@ impl StreamReader<'_> {
 
 fn content_bytes(record: &Record) -> usize {
     match record {
-        Record::Conversation(_) => 0,
+        Record::Conversation(_) | Record::Team(_) => 0,
         Record::Event(event) => event.content.len(),
     }
 }

@@ -39,7 +39,7 @@ use crate::{
     },
     projection::{Followed, Lag, ProjectionThread, Projector},
     recovery::{self, DataDirectory, Recovered, RecoveryError},
-    shard::{Beginning, Now, Outputs, Settings, Shard},
+    shard::{Beginning, DialogSettings, Now, Outputs, Settings, Shard},
     tls_files::{TlsFiles, TlsFilesError},
 };
 
@@ -153,6 +153,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         ProjectionThread::start(projector, count_lag(metrics.clone())).map_err(ServeError::Start)?;
 
     let records = Records::open(&config.data).map_err(ServeError::Database)?;
+    let teams = Arc::new(records.all_teams().map_err(ServeError::Database)?);
     let needed = pool::needs_setup(&records).map_err(ServeError::Database)?;
     let setup = needed.then(SetupToken::random).transpose().map_err(ServeError::Start)?;
     let pool = Pool::start(PoolParts {
@@ -169,6 +170,14 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     let settings = Settings {
         shards,
         desk: DeskSettings { lease_ms: config.agent_lease_ms.into(), capacity: config.agent_capacity },
+        teams,
+        dialog: DialogSettings {
+            visitor_idle_ms: u64::from(config.visitor_idle_s) * 1_000,
+            agent_silent_ms: u64::from(config.agent_silent_s) * 1_000,
+            rating_ms: u64::from(config.rating_s) * 1_000,
+            // The bot is a later chapter: until it can be configured, there is none.
+            bot: false,
+        },
         heartbeat_ms: config.heartbeat_ms,
         websocket_deflate: config.websocket_deflate,
         run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,

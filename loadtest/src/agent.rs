@@ -113,6 +113,11 @@ impl Agent {
     }
 
     fn event(&mut self, event: &Event<'_>, context: &mut Context<'_>) {
+        let is_late = matches!(event.kind, EventKind::Note | EventKind::Rating);
+        if is_late && !self.conversations.contains_key(&*event.conversation) {
+            // What comes behind the end: a rating, or that there was none.
+            return;
+        }
         let order = match self.conversations.get_mut(&*event.conversation) {
             Some(order) => order,
             None => self.conversations.entry((&*event.conversation).into()).or_default(),

@@ -46,6 +46,7 @@ impl Visitor {
             conversation: conversation.as_deref().map(Into::into),
             after: self.order.last(),
             page: Some("https://shop.example/item/1".into()),
+            team: None,
         };
         link::encode(&ClientMessage::Hello(hello), context.random, out);
     }

@@ -11,7 +11,7 @@ use engine::{
     limits::PeerLimits,
     origin::Origins,
     proxies::Proxies,
-    shard::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
+    shard::{Beginning, DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
 };
 
 const START_MS: u64 = 1_795_392_000_000;
@@ -41,6 +41,13 @@ impl OneShard {
         let settings = Settings {
             shards: 1,
             desk: DeskSettings { lease_ms: 10_000, capacity: SEATS_MAX as u16 },
+            teams: Arc::default(),
+            dialog: DialogSettings {
+                visitor_idle_ms: 1_800_000,
+                agent_silent_ms: 600_000,
+                rating_ms: 600_000,
+                bot: false,
+            },
             heartbeat_ms: 30_000,
             websocket_deflate: false,
             run: 7,
@@ -174,13 +181,14 @@ impl OneShard {
 /// Nobody was there before, and every agent may come in.
 fn answer(job: Job) -> Done {
     match job {
-        Job::CheckAgent { connection, name, resume } => {
-            Done::AgentChecked { connection, name: Arc::clone(&name), resume, allowed: Ok(true) }
-        }
+        Job::CheckAgent { connection, name, resume } => Done::AgentChecked {
+            connection,
+            name: Arc::clone(&name),
+            resume,
+            role: Ok(Some(AgentRole::Agent)),
+        },
         Job::LoadConversation { request, .. } => Done::Conversation { request, found: Ok(None) },
-        Job::LoadOpen { request, .. } => {
-            Done::Open { request, found: Ok(KnownOfVisitor { open: None, last_id: None }) }
-        }
+        Job::LoadOpen { request, .. } => Done::Open { request, found: Ok(KnownOfVisitor::default()) },
         Job::LoadEvents { request, .. } => Done::Events { request, found: Ok(Vec::new()) },
         Job::Http { .. } | Job::HttpTaken { .. } | Job::HttpGone { .. } => unreachable!("nobody speaks HTTP"),
     }

@@ -104,7 +104,8 @@ mod codec_layer {
 #[divan::bench]
 fn dialog_step() -> usize {
     let state = dialog::State::Serving { unanswered: false };
-    let (state, actions) = dialog::next_state(black_box(state), black_box(dialog::Event::VisitorMessage));
+    let event = dialog::Event::VisitorMessage { number: 1, bot: false };
+    let (state, actions) = dialog::next_state(black_box(&state), black_box(&event));
     black_box(state);
     actions.len()
 }

@@ -11,7 +11,7 @@ use super::error::{Fault, MessageError};
 use super::object::{self, Field, Nested, Numbers, object};
 use crate::message::{
     CAPACITY_MAX, ClientMessage, Hello, PREVIEW_BYTES_MAX, PresenceState, RESUMED_CONVERSATIONS_MAX,
-    TOKEN_BYTES_MAX,
+    TOKEN_BYTES_MAX, TransferTarget,
 };
 use crate::valid::is_url;
 
@@ -34,6 +34,8 @@ object! {
         state: Field<'a> = "state",
         capacity: Field<'a> = "capacity",
         agent: Field<'a> = "agent",
+        team: Field<'a> = "team",
+        note: Field<'a> = "note",
     }
 }
 
@@ -96,10 +98,28 @@ impl<'a> ClientObject<'a> {
             }),
             "transfer" => Ok(ClientMessage::Transfer {
                 conversation: needed(conversation(self.conversation)?, "conversation")?,
-                agent: needed(optional_name(self.agent, "agent")?, "agent")?,
+                to: target(self.agent, self.team)?,
+                note: optional_words(self.note, "note")?,
+            }),
+            "accept" => Ok(ClientMessage::Accept { conversation: self.one_conversation()? }),
+            "decline" => Ok(ClientMessage::Decline { conversation: self.one_conversation()? }),
+            "takeover" => Ok(ClientMessage::TakeOver { conversation: self.one_conversation()? }),
+            "watch" | "unwatch" => Ok(ClientMessage::Watch {
+                begins: kind == "watch",
+                after: optional_seq(&self.after, "after")?.unwrap_or(0),
+                conversation: self.one_conversation()?,
+            }),
+            "whisper" => Ok(ClientMessage::Whisper {
+                id: needed(id.clone(), "id")?,
+                conversation: needed(conversation(self.conversation)?, "conversation")?,
+                text: needed(optional_words(self.text, "text")?, "text")?,
             }),
             _ => Err(Fault::UnknownType),
         }
+    }
+
+    fn one_conversation(self) -> Result<Cow<'a, str>, Fault> {
+        needed(conversation(self.conversation)?, "conversation")
     }
 
     fn hello(self) -> Result<Hello<'a>, Fault> {
@@ -112,6 +132,7 @@ impl<'a> ClientObject<'a> {
                 conversation: conversation(self.conversation)?,
                 after: optional_seq(&self.after, "after")?.unwrap_or(0),
                 page: page(self.page)?,
+                team: optional_name(self.team, "team")?,
             }),
             Field::Text(role) if role == "agent" => Ok(Hello::Agent {
                 token: needed(token, "token")?,
@@ -125,6 +146,15 @@ impl<'a> ClientObject<'a> {
 
 fn conversation(field: Field<'_>) -> Result<Option<Cow<'_, str>>, Fault> {
     optional_name(field, "conversation")
+}
+
+fn target<'a>(agent: Field<'a>, team: Field<'a>) -> Result<TransferTarget<'a>, Fault> {
+    match (optional_name(agent, "agent")?, optional_name(team, "team")?) {
+        (Some(agent), None) => Ok(TransferTarget::Agent(agent)),
+        (None, Some(team)) => Ok(TransferTarget::Team(team)),
+        (None, None) => Err(Fault::MissingField { field: "agent" }),
+        (Some(_), Some(_)) => Err(Fault::BadField { field: "team", expected: "left out beside an agent" }),
+    }
 }
 
 fn content<'a>(content: Nested<ContentObject<'a>>) -> Result<crate::message::Content<'a>, Fault> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::time;
-use crate::message::{ClientMessage, Event, Hello, PresenceState, Role, ServerMessage};
+use crate::message::{ClientMessage, Event, Hello, PresenceState, Role, ServerMessage, TransferTarget};
 
 /// Writes one server message as JSON text behind what `out` has.
 pub fn encode_server(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
@@ -90,9 +90,32 @@ pub fn encode_client(message: &ClientMessage<'_>, out: &mut Vec<u8>) {
         ClientMessage::Presence { state, capacity } => Object::new("type", "presence", out)
             .text("state", state.name())
             .optional_number("capacity", capacity.map(u64::from)),
-        ClientMessage::Transfer { conversation, agent } => {
-            Object::new("type", "transfer", out).text("conversation", conversation).text("agent", agent)
+        ClientMessage::Transfer { conversation, to, note } => {
+            let object = Object::new("type", "transfer", out).text("conversation", conversation);
+            match to {
+                TransferTarget::Agent(agent) => object.text("agent", agent),
+                TransferTarget::Team(team) => object.text("team", team),
+            }
+            .optional_text("note", note.as_deref())
         }
+        ClientMessage::Accept { conversation } => {
+            Object::new("type", "accept", out).text("conversation", conversation)
+        }
+        ClientMessage::Decline { conversation } => {
+            Object::new("type", "decline", out).text("conversation", conversation)
+        }
+        ClientMessage::TakeOver { conversation } => {
+            Object::new("type", "takeover", out).text("conversation", conversation)
+        }
+        ClientMessage::Watch { conversation, after, begins } => {
+            Object::new("type", if *begins { "watch" } else { "unwatch" }, out)
+                .text("conversation", conversation)
+                .optional_number("after", (*after > 0).then_some(*after))
+        }
+        ClientMessage::Whisper { id, conversation, text } => Object::new("type", "whisper", out)
+            .text("id", id)
+            .text("conversation", conversation)
+            .text("text", text),
     }
     .end();
 }
@@ -100,13 +123,14 @@ pub fn encode_client(message: &ClientMessage<'_>, out: &mut Vec<u8>) {
 fn encode_hello<'o>(hello: &Hello<'_>, out: &'o mut Vec<u8>) -> Object<'o> {
     let object = Object::new("type", "hello", out);
     match hello {
-        Hello::Visitor { site, token, conversation, after, page } => object
+        Hello::Visitor { site, token, conversation, after, page, team } => object
             .text("role", Role::Visitor.name())
             .optional_text("site", site.as_deref())
             .optional_text("token", token.as_deref())
             .optional_text("conversation", conversation.as_deref())
             .optional_number("after", (*after > 0).then_some(*after))
-            .optional_text("page", page.as_deref()),
+            .optional_text("page", page.as_deref())
+            .optional_text("team", team.as_deref()),
         Hello::Agent { token, conversations } => {
             let object = object.text("role", Role::Agent.name()).text("token", token);
             match conversations.is_empty() {

@@ -58,9 +58,10 @@ fn the_examples_show_every_type_and_every_kind_of_event() {
         let found = examples().iter().any(|(side, text)| *side == from_client && text.contains(member));
         assert!(found, "{member} has no example");
     };
-    for name in
-        ["hello", "message", "note", "typing", "read", "human", "rate", "close", "presence", "transfer"]
-    {
+    for name in [
+        "hello", "message", "note", "typing", "read", "human", "rate", "close", "presence", "transfer",
+        "accept", "decline", "takeover", "watch", "unwatch", "whisper",
+    ] {
         shown(true, &format!(r#""type":"{name}""#));
     }
     for name in ["welcome", "ack", "refused", "event", "typing", "read", "presence", "error"] {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use codec::json::{AT_MS_MAX, decode_client, decode_server, encode_client, encode_server};
 use codec::message::{
     ClientMessage, Content, Event, EventKind, Hello, PresenceState, RESUMED_CONVERSATIONS_MAX, Role,
-    ServerMessage,
+    ServerMessage, TransferTarget,
 };
 use proptest::option::of;
 use proptest::prelude::*;
@@ -254,13 +254,14 @@ fn content() -> impl Strategy<Value = Content<'static>> {
 fn hello() -> impl Strategy<Value = Hello<'static>> {
     let token = || "[!-~]{1,80}".prop_map(Cow::Owned);
     prop_oneof![
-        (of(name()), of(token()), of(name()), 0..1_u64 << 53, of(url())).prop_map(
-            |(site, token, conversation, after, page)| Hello::Visitor {
+        (of(name()), of(token()), of(name()), 0..1_u64 << 53, of(url()), of(name())).prop_map(
+            |(site, token, conversation, after, page, team)| Hello::Visitor {
                 site,
                 token,
                 conversation,
                 after,
-                page
+                page,
+                team
             }
         ),
         (token(), proptest::collection::vec((name(), 0..1_u64 << 53), 0..5))
@@ -290,7 +291,20 @@ fn client_message() -> impl Strategy<Value = ClientMessage<'static>> {
         (1..=5_u8, of(words(100))).prop_map(|(score, text)| ClientMessage::Rate { score, text }),
         of(name()).prop_map(|conversation| ClientMessage::Close { conversation }),
         (state, of(1..=100_u16)).prop_map(|(state, capacity)| ClientMessage::Presence { state, capacity }),
-        (name(), name()).prop_map(|(conversation, agent)| ClientMessage::Transfer { conversation, agent }),
+        (name(), name(), any::<bool>(), of(words(100))).prop_map(|(conversation, name, is_team, note)| {
+            let to = if is_team { TransferTarget::Team(name) } else { TransferTarget::Agent(name) };
+            ClientMessage::Transfer { conversation, to, note }
+        }),
+        name().prop_map(|conversation| ClientMessage::Accept { conversation }),
+        name().prop_map(|conversation| ClientMessage::Decline { conversation }),
+        name().prop_map(|conversation| ClientMessage::TakeOver { conversation }),
+        (name(), 0..1_u64 << 53, any::<bool>())
+            .prop_map(|(conversation, after, begins)| ClientMessage::Watch { conversation, after, begins }),
+        (name(), name(), words(100)).prop_map(|(id, conversation, text)| ClientMessage::Whisper {
+            id,
+            conversation,
+            text
+        }),
     ]
 }
 

@@ -8,6 +8,7 @@ use store::record::Role;
 
 use crate::{
     person::{Common, Part, Surroundings},
+    pool::is_supervisor,
     server::Machine,
 };
 
@@ -23,6 +24,38 @@ pub struct Agent {
 impl Agent {
     pub fn new(name: String, others: Vec<String>) -> Self {
         Self { name, others, mine: BTreeSet::new() }
+    }
+
+    /// Something that was seen and is not mine.
+    fn another(&self, person: &mut Common) -> Option<String> {
+        let others: Vec<String> =
+            person.seen.keys().filter(|conversation| !self.mine.contains(*conversation)).cloned().collect();
+        (!others.is_empty()).then(|| person.random.pick(&others).clone())
+    }
+
+    fn take_over(&self, person: &mut Common, world: &mut Surroundings<'_>) {
+        if let Some(conversation) = self.another(person) {
+            person.send(&json!({"type": "takeover", "conversation": conversation}), world.network);
+        }
+    }
+
+    /// Reads along, stops it, whispers, takes over.
+    fn supervise(&self, person: &mut Common, world: &mut Surroundings<'_>) {
+        let known: Vec<&String> = world.ledger.conversations().collect();
+        if known.is_empty() {
+            return;
+        }
+        let conversation = (*person.random.pick(&known)).clone();
+        match person.random.below(6) {
+            0..3 => {
+                let after = person.seen.get(&conversation).copied().unwrap_or(0);
+                let watch = json!({"type": "watch", "conversation": conversation, "after": after});
+                person.send(&watch, world.network);
+            }
+            3 => person.send(&json!({"type": "unwatch", "conversation": conversation}), world.network),
+            4 => person.say(&self.name, &conversation, "whisper", world),
+            _ => person.send(&json!({"type": "takeover", "conversation": conversation}), world.network),
+        }
     }
 
     fn be_ready(&self, person: &mut Common, world: &mut Surroundings<'_>) {
@@ -76,7 +109,14 @@ impl Part for Agent {
 
     fn act(&mut self, person: &mut Common, world: &mut Surroundings<'_>) {
         if world.is_ending {
+            // What was assigned at last stays, so that all comes to rest.
+            for conversation in &self.mine {
+                person.send(&json!({"type": "accept", "conversation": conversation}), world.network);
+            }
             return self.be_ready(person, world);
+        }
+        if is_supervisor(&self.name) && person.random.one_in(6) {
+            return self.supervise(person, world);
         }
         let mine: Vec<&String> = self.mine.iter().collect();
         if mine.is_empty() || person.random.one_in(15) {
@@ -88,7 +128,7 @@ impl Part for Agent {
             return;
         }
         let conversation = (*person.random.pick(&mine)).clone();
-        match person.random.below(30) {
+        match person.random.below(36) {
             0..2 => {
                 person.send(&json!({"type": "close", "conversation": conversation}), world.network);
             }
@@ -97,6 +137,18 @@ impl Part for Agent {
                 let transfer = json!({"type": "transfer", "conversation": conversation, "agent": to});
                 person.send(&transfer, world.network);
             }
+            30..32 => {
+                person.send(&json!({"type": "decline", "conversation": conversation}), world.network);
+            }
+            32..34 => {
+                person.send(&json!({"type": "accept", "conversation": conversation}), world.network);
+            }
+            34 => {
+                let team = *person.random.pick(&["default", "boots", "returns", "gone"]);
+                let transfer = json!({"type": "transfer", "conversation": conversation, "team": team, "note": "for you"});
+                person.send(&transfer, world.network);
+            }
+            35 => self.take_over(person, world),
             4..8 => person.say(&self.name, &conversation, "note", world),
             8 => {
                 person.send(&json!({"type": "typing", "conversation": conversation}), world.network);

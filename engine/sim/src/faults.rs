@@ -1,7 +1,20 @@
 //! What goes wrong in one life, and how often. Each seed has its own mix: a life in which everything fails all
 //! the time gets nowhere, and one in which a single thing fails often gets deep.
 
+use engine::shard::DialogSettings;
+
 use crate::random::Random;
+
+/// Clocks of conversations that no life is long enough to meet.
+const LONG: DialogSettings = DialogSettings {
+    visitor_idle_ms: 20_000_000,
+    agent_silent_ms: 10_000_000,
+    rating_ms: 10_000_000,
+    bot: false,
+};
+/// Clocks that run out all the time.
+const SHORT: DialogSettings =
+    DialogSettings { visitor_idle_ms: 6_000, agent_silent_ms: 4_000, rating_ms: 3_000, bot: false };
 
 /// `0` in a `…_one_in` means never; times are microseconds of the simulated clock.
 #[derive(Clone, Debug)]
@@ -48,6 +61,8 @@ pub struct Faults {
     pub projection_stalls_one_in: u64,
     /// Mean time between two jumps of the wall clock.
     pub clock_jumps_every_us: u64,
+    /// How long conversations wait for people.
+    pub dialog: DialogSettings,
 }
 
 impl Faults {
@@ -80,6 +95,7 @@ impl Faults {
             projection_every_us: sometimes(1_500_000, 250_000).max(50_000),
             projection_stalls_one_in: sometimes(10, 50),
             clock_jumps_every_us: sometimes(10_000_000, 60_000_000),
+            dialog: if sometimes(1, 0) == 0 { LONG } else { SHORT },
         }
     }
 
@@ -107,6 +123,12 @@ impl Faults {
             projection_every_us: 100_000,
             projection_stalls_one_in: 0,
             clock_jumps_every_us: 0,
+            dialog: LONG,
         };
+    }
+
+    /// Whether conversations change by themselves all the time.
+    pub fn is_restless(&self) -> bool {
+        self.dialog.agent_silent_ms == SHORT.agent_silent_ms
     }
 }

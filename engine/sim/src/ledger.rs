@@ -9,6 +9,8 @@ use store::{
     sql::Reader,
 };
 
+use crate::pool::is_supervisor;
+
 /// What became of something that was sent, as its sender knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -105,11 +107,14 @@ impl Ledger {
     pub fn saw(&mut self, reader: &str, role: Role, conversation: &str, event: &Value) {
         let seq = event["seq"].as_u64().expect("an event has a number");
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut content = event["content"].clone();
+        let why = take_reason(&word(&event["kind"]), &mut content);
+        assert!(why.is_none() || is_supervisor(reader), "{reader} is told why: {event}");
         let seen = Seen {
             kind: word(&event["kind"]),
             from: word(&event["from"]["id"]),
             id: word(&event["id"]),
-            content: event["content"].clone(),
+            content,
         };
         assert!(role != Role::Visitor || seen.kind != "note", "{reader} saw a note: {event}");
         let key = (conversation.to_owned(), seq);
@@ -120,6 +125,11 @@ impl Ledger {
         }
         self.conversations.insert(conversation.to_owned());
         self.read.entry((reader.to_owned(), conversation.to_owned())).or_default().insert(seq);
+    }
+
+    /// Every conversation that anybody saw something of.
+    pub fn conversations(&self) -> impl Iterator<Item = &String> {
+        self.conversations.iter()
     }
 
     /// What nobody was answered yet.
@@ -218,6 +228,12 @@ fn text(event: &EventRecord) -> String {
     content(event)["text"].as_str().unwrap_or_default().to_owned()
 }
 
+/// What only supervisors are told.
+fn take_reason(kind: &str, content: &mut Value) -> Option<Value> {
+    let tells = matches!(kind, "assigned" | "transferred");
+    content.as_object_mut().filter(|_| tells)?.remove("why")
+}
+
 fn as_seen(event: &EventRecord) -> Seen {
     let kind = match event.kind {
         EventKind::Message => "message",
@@ -228,10 +244,7 @@ fn as_seen(event: &EventRecord) -> Seen {
         EventKind::Rating => "rating",
         EventKind::Note => "note",
     };
-    Seen {
-        kind: kind.to_owned(),
-        from: event.from_id.clone(),
-        id: event.client_id.clone(),
-        content: content(event),
-    }
+    let mut content = content(event);
+    take_reason(kind, &mut content);
+    Seen { kind: kind.to_owned(), from: event.from_id.clone(), id: event.client_id.clone(), content }
 }

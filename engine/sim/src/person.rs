@@ -88,7 +88,7 @@ impl Common {
         let length = if self.random.one_in(12) { self.random.below(9_000) } else { self.random.below(40) };
         let text = format!("{name} {id} {}", "x".repeat(length as usize));
         let message = match kind {
-            "note" => json!({"type": kind, "id": id, "conversation": conversation, "text": text}),
+            "note" | "whisper" => json!({"type": kind, "id": id, "conversation": conversation, "text": text}),
             _ => json!({
                 "type": kind, "id": id, "conversation": conversation,
                 "content": {"kind": "text", "text": text},

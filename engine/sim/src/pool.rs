@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::{
+    identity::AgentRole,
     jobs::{Done, Job, KnownOfVisitor, StoreUnavailable},
     pool::link::PoolEnd,
 };
@@ -55,8 +56,8 @@ impl SimPool {
     fn answer(&self, job: Job, is_failing: bool) -> Option<Done> {
         Some(match job {
             Job::CheckAgent { connection, name, resume } => {
-                let allowed = if is_failing { Err(StoreUnavailable) } else { Ok(true) };
-                Done::AgentChecked { connection, name, resume, allowed }
+                let role = if is_failing { Err(StoreUnavailable) } else { Ok(Some(role_of(&name))) };
+                Done::AgentChecked { connection, name, resume, role }
             }
             Job::LoadConversation { request, conversation } => {
                 let found = ask(is_failing, || self.reader.conversation(&conversation));
@@ -74,6 +75,15 @@ impl SimPool {
             Job::Http { .. } | Job::HttpTaken { .. } | Job::HttpGone { .. } => return None,
         })
     }
+}
+
+/// One of them sees what the others do.
+pub fn is_supervisor(name: &str) -> bool {
+    name == "cho"
+}
+
+fn role_of(name: &str) -> AgentRole {
+    if is_supervisor(name) { AgentRole::Supervisor } else { AgentRole::Agent }
 }
 
 fn ask<T>(is_failing: bool, question: impl FnOnce() -> Result<T, SqlError>) -> Result<T, StoreUnavailable> {

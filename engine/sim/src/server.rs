@@ -11,7 +11,7 @@ use std::{
 };
 
 use engine::{
-    desk::DeskSettings,
+    desk::{DeskSettings, teams::Teams},
     driver::{Counting, Driver, Neighbour, Running},
     gate::{Gate, GateLimits},
     identity::Identity,
@@ -24,7 +24,7 @@ use engine::{
     proxies::Proxies,
     recovery::{self, RecoveryError},
     server::{open_conversations, tell_projected},
-    shard::{Beginning, Now, Outputs, Settings, Shard},
+    shard::{Beginning, DialogSettings, Now, Outputs, Settings, Shard},
 };
 use net::Reactor;
 use store::sql::{Projection, Reader};
@@ -71,7 +71,13 @@ pub struct Server {
 
 impl Server {
     /// Recovers and starts.
-    pub fn start(machine: &Machine, shards: usize, random: &mut Random) -> Result<Self, RecoveryError> {
+    pub fn start(
+        machine: &Machine,
+        shards: usize,
+        dialog: DialogSettings,
+        teams: &Teams,
+        random: &mut Random,
+    ) -> Result<Self, RecoveryError> {
         let mut projection = Projection::open_shared_memory(&machine.database)?;
         let recovered = recovery::recover(&*machine.disk, &mut projection)?;
         machine.network.borrow_mut().boot(shards);
@@ -105,6 +111,8 @@ impl Server {
         let settings = Settings {
             shards,
             desk: DeskSettings { lease_ms: LEASE_MS, capacity: CAPACITY },
+            teams: Arc::new(teams.clone()),
+            dialog,
             heartbeat_ms: HEARTBEAT_MS,
             websocket_deflate: false,
             run: random.next(),

@@ -14,6 +14,8 @@ use crate::{
 pub struct Visitor {
     /// Signed under this id; else anonymous.
     signed: Option<String>,
+    /// The team that it asks for; empty: none.
+    team: &'static str,
     class: Class,
     token: Option<String>,
     /// As the server calls an anonymous one: known from its own words.
@@ -23,10 +25,10 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    pub fn new(number: usize, is_signed: bool, class: Class) -> Self {
+    pub fn new(number: usize, is_signed: bool, class: Class, team: &'static str) -> Self {
         let signed = is_signed.then(|| format!("u{number}"));
         let name = signed.clone().unwrap_or_default();
-        Self { signed, class, token: None, name, conversation: None, is_over: false }
+        Self { signed, team, class, token: None, name, conversation: None, is_over: false }
     }
 
     /// Leaves, and knows no conversation any more: what was said in it and not answered is given up.
@@ -49,6 +51,9 @@ impl Part for Visitor {
 
     fn hello(&mut self, machine: &Machine, now_s: u64, seen: &BTreeMap<String, u64>) -> Value {
         let mut hello = json!({"type": "hello", "role": "visitor", "page": "https://shop/1"});
+        if !self.team.is_empty() {
+            hello["team"] = self.team.into();
+        }
         if let Some(id) = &self.signed {
             let claims = VisitorClaims {
                 sub: id.clone(),

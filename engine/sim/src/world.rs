@@ -11,6 +11,7 @@ use std::{
 };
 
 use engine::{
+    desk::teams::{Team, Teams},
     identity::{Class, Identity},
     pool::metrics::Metrics,
     projection::Round,
@@ -20,7 +21,7 @@ use store::{record::Role, sql::Reader};
 
 use crate::{
     agent::Agent,
-    desk_check::{DeskCheck, assert_agreement},
+    desk_check::{DeskCheck, assert_agreement, assert_one_owner_or_none, assert_recorded},
     disk::SimDisk,
     faults::Faults,
     ledger::{Counts, Ledger},
@@ -112,6 +113,7 @@ pub struct World {
     server: Option<Server>,
     people: Vec<Person>,
     ledger: Ledger,
+    teams: Teams,
     desk_check: DeskCheck,
     plan: Plan,
     is_full: bool,
@@ -144,6 +146,7 @@ impl World {
             metrics,
         };
         let people = people(&mut random, log);
+        let teams = teams(&mut random);
         let plan = Plan {
             crash_us: u64::MAX,
             start_us: 0,
@@ -160,6 +163,7 @@ impl World {
             server: None,
             people,
             ledger: Ledger::default(),
+            teams,
             desk_check: DeskCheck::default(),
             plan,
             is_full: false,
@@ -263,7 +267,7 @@ impl World {
     fn start(&mut self) {
         let rot = if self.random.one_in(self.faults.rot_one_in) { self.machine.disk.rot() } else { None };
         let shards = 1 + self.random.below(self.faults.shards_max) as usize;
-        let started = Server::start(&self.machine, shards, &mut self.random);
+        let started = Server::start(&self.machine, shards, self.faults.dialog, &self.teams, &mut self.random);
         self.say(format_args!("start with {shards} shards, rot {rot:?}: {:?}", started.as_ref().err()));
         if let Some(rot) = &rot {
             self.machine.disk.put_back(rot);
@@ -320,8 +324,11 @@ impl World {
         let now_us = self.now_us();
         let server = self.server.as_mut().expect("asked only while it runs");
         server.turn(shard, now_us);
-        if let Some(desk) = server.shards().nth(shard).and_then(engine::shard::Shard::desk) {
-            self.desk_check.look(desk);
+        if let Some(shard) = server.shards().nth(shard) {
+            assert_one_owner_or_none(shard);
+            if let Some(desk) = shard.desk() {
+                self.desk_check.look(desk, &self.teams);
+            }
         }
         if server.has_stopped() {
             self.say(format_args!("stopped"));
@@ -414,6 +421,7 @@ impl World {
     /// Everything heals, nobody begins anything new: now whatever is owed must be paid.
     fn end(&mut self) {
         self.say(format_args!("the end begins"));
+        let is_restless = self.faults.is_restless();
         self.faults.heal();
         self.machine.network.borrow_mut().faults = self.faults.clone();
         self.machine.disk.set_faults(self.faults.clone());
@@ -424,6 +432,10 @@ impl World {
         self.plan.project_us = self.now_us();
         if self.server.is_some() && self.plan.stop_by_us == u64::MAX {
             self.plan.crash_us = u64::MAX;
+            if is_restless {
+                // The next start has clocks that let all come to rest.
+                self.crash("for other clocks");
+            }
         }
         let settle_by_us = self.now_us() + SETTLE_US;
         let mut rest_us = self.now_us() + REST_US;
@@ -435,6 +447,7 @@ impl World {
             self.step();
         }
         assert_agreement(self.server().shards());
+        assert_recorded(self.server.as_ref().expect("at rest").shards(), &self.record);
         self.check_complete();
         self.stop_in_order();
         while self.server.is_none() {
@@ -475,6 +488,26 @@ impl World {
     }
 }
 
+/// Nothing but the first team; or several, with members, hours, overflows and words of acceptance.
+fn teams(random: &mut Random) -> Teams {
+    if random.one_in(2) {
+        return Teams::default();
+    }
+    let team = |settings: &str| Team::new(serde_json::from_str(settings).expect("settings")).expect("right");
+    let accept = if random.one_in(2) { r#"{"accept_within_s":8}"# } else { "{}" };
+    // Closed for a minute when the simulated clock begins, at 08:00 in Shanghai; it closes again by jumps of the clock
+    // only, which end before the end: then nothing may change by itself.
+    let hours = r#"{"overflow_after_s":20,"hours":{"zone":"Asia/Shanghai","week":{
+        "wednesday":["00:00-08:00","08:01-24:00"],"tuesday":["00:00-24:00"],"thursday":["00:00-24:00"]}}}"#;
+    let returns = r#"{"members":[{"agent":"ann","capacity":1},{"agent":"bob"}],"overflow_after_s":15,
+        "overflow_to":"boots","prefer_last_agent_s":0}"#;
+    Teams::new([
+        ("default".into(), team(accept)),
+        ("boots".into(), team(hours)),
+        ("returns".into(), team(returns)),
+    ])
+}
+
 /// Some visitors, signed and anonymous, VIP and normal, and some agents.
 fn people(random: &mut Random, log: bool) -> Vec<Person> {
     let visitors = 1 + random.below(6) as usize;
@@ -485,7 +518,8 @@ fn people(random: &mut Random, log: bool) -> Vec<Person> {
     for number in 0..visitors {
         let is_signed = random.one_in(2);
         let class = if is_signed && random.one_in(3) { Class::Vip } else { Class::Normal };
-        let part = Box::new(Visitor::new(number, is_signed, class));
+        let team = *random.pick(&["", "", "boots", "returns"]);
+        let part = Box::new(Visitor::new(number, is_signed, class, team));
         people.push(Person::new(people.len(), part, random.split(), log));
     }
     for name in &names {

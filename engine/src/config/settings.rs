@@ -101,6 +101,30 @@ pub static AGENT_CAPACITY: Setting = Setting {
     default: "8",
     limit: "a whole number from 1 to 256",
 };
+/// `--visitor-idle-s`.
+pub static VISITOR_IDLE_S: Setting = Setting {
+    name: "visitor-idle-s",
+    value_name: "S",
+    help: "How long after the last word a conversation that waits for the visitor ends, in seconds",
+    default: "1800",
+    limit: "a whole number of seconds from 10 to 86400",
+};
+/// `--agent-silent-s`.
+pub static AGENT_SILENT_S: Setting = Setting {
+    name: "agent-silent-s",
+    value_name: "S",
+    help: "How long an agent may leave a visitor unanswered before another one is looked for, in seconds",
+    default: "600",
+    limit: "a whole number of seconds from 10 to 86400",
+};
+/// `--rating-s`.
+pub static RATING_S: Setting = Setting {
+    name: "rating-s",
+    value_name: "S",
+    help: "How long a visitor is asked how it was, in seconds",
+    default: "600",
+    limit: "a whole number of seconds from 1 to 86400",
+};
 /// `--heartbeat-ms`.
 pub static HEARTBEAT_MS: Setting = Setting {
     name: "heartbeat-ms",
@@ -151,7 +175,7 @@ pub static DRAIN_MS: Setting = Setting {
 };
 
 /// Every setting, in the order of the help.
-pub static SETTINGS: [&Setting; 29] = [
+pub static SETTINGS: [&Setting; 32] = [
     &LISTEN,
     &METRICS,
     &DATA,
@@ -160,6 +184,9 @@ pub static SETTINGS: [&Setting; 29] = [
     &LOG_FORMAT,
     &AGENT_LEASE_MS,
     &AGENT_CAPACITY,
+    &VISITOR_IDLE_S,
+    &AGENT_SILENT_S,
+    &RATING_S,
     &HEARTBEAT_MS,
     &WEBSOCKET_DEFLATE,
     &TLS_CERT,

@@ -1,40 +1,89 @@
 //! Stories told to the desk, one line each, and what it decides.
 
-use super::*;
+mod random;
+
+use codec::message::PresenceState;
+
+use super::{
+    agents::{LOADS_A_SECOND_MAX, STATUSES_A_SECOND_MAX, STATUSES_EVERY_MS},
+    teams::Team,
+    *,
+};
 
 const SETTINGS: DeskSettings = DeskSettings { lease_ms: 10_000, capacity: 2 };
+/// Monday, 2026-11-23, eight in the morning in Shanghai: the second 0 of the stories.
+const START_MS: u64 = 1_795_392_000_000;
 
-/// Runs a story against a desk. A line is `SECONDS: WORDS => DECISIONS`; decisions are what `decided` prints,
-/// joined by `, `, without presence.
+fn time(seconds: u64) -> Time {
+    Time { ms: seconds * 1_000, unix_ms: START_MS + seconds * 1_000 }
+}
+
+/// Runs a story against a desk of the first team only.
 fn check(story: &str) {
-    let mut desk = Desk::new(SETTINGS);
+    check_with(&[], story);
+}
+
+/// Runs a story against a desk with these teams, by name and settings. A line is `SECONDS: WORDS => DECISIONS`;
+/// decisions are what `decided` prints, joined by `, `, without presence.
+fn check_with(teams: &[(&str, &str)], story: &str) {
+    let team = |settings: &str| Team::new(serde_json::from_str(settings).expect("settings")).expect("right");
+    let teams = teams.iter().map(|(name, settings)| ((*name).into(), team(settings)));
+    let mut desk = Desk::new(SETTINGS, Arc::new(Teams::new(teams)));
     for line in story.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (seconds, rest) = line.split_once(": ").expect("a line has a time");
         let (words, expected) = rest.split_once("=>").expect("a line has an outcome");
-        let now_ms = seconds.parse::<u64>().expect("whole seconds") * 1_000;
+        let now = time(seconds.parse::<u64>().expect("whole seconds"));
         let mut out = Vec::new();
         let words: Vec<&str> = words.split_whitespace().collect();
-        if let Some(input) = input(&words, now_ms) {
-            desk.handle(now_ms, input, &mut out);
+        if let Some(input) = input(&desk, &words, now) {
+            desk.handle(now, input, &mut out);
         } else {
-            desk.tick(now_ms, &mut out);
+            desk.tick(now, &mut out);
         }
         let decisions: Vec<String> = out.iter().filter_map(decided).collect();
         assert_eq!(decisions.join(", "), expected.trim(), "after `{line}`");
-        never_above_capacity(&desk);
+        one_place_each(&desk);
     }
 }
 
-fn input(words: &[&str], now_ms: u64) -> Option<DeskInput> {
+fn input(desk: &Desk, words: &[&str], now: Time) -> Option<DeskInput> {
     let key = |word: &str| Arc::<str>::from(word);
     let address = |number: &str| Address { shard: 0, connection: number.parse().expect("a number") };
+    let asked_by = Address { shard: 0, connection: 0 };
+    let seat = |who: &str| desk.agents.seat(who).map(|seat| seat.number);
     Some(match words {
         ["tick"] => return None,
-        [who, "asks"] => enqueue(who, false, now_ms, false),
-        [who, "asks", "vip"] => enqueue(who, true, now_ms, false),
-        [who, "returns"] => enqueue(who, false, now_ms, true),
+        [who, "asks"] => enqueue(who, now),
+        [who, "asks", "vip"] => DeskInput::Enqueue(Wanted { vip: true, ..wanted(who, now) }),
+        [who, "asks", team] => DeskInput::Enqueue(Wanted { team: key(team), ..wanted(who, now) }),
+        [who, "asks", team, "vip"] => {
+            DeskInput::Enqueue(Wanted { team: key(team), vip: true, ..wanted(who, now) })
+        }
+        [who, "comes", "back", "to", agent, "after", seconds] => {
+            let ago_ms = seconds.parse::<u64>().expect("seconds") * 1_000;
+            let last_agent = Some((key(agent), now.unix_ms - ago_ms));
+            DeskInput::Enqueue(Wanted { last_agent, ..wanted(who, now) })
+        }
+        [who, "returns"] => DeskInput::Enqueue(Wanted { at_head: true, ..wanted(who, now) }),
+        [agent, "declines", who] => DeskInput::Enqueue(Wanted {
+            at_head: true,
+            given_up: seat(who),
+            declined_by: Some(key(agent)),
+            ..wanted(who, now)
+        }),
+        [who, "gives", "up", "seat", number] => {
+            DeskInput::Enqueue(Wanted { at_head: true, given_up: number.parse().ok(), ..wanted(who, now) })
+        }
+        [who, "gives", "up", "for", team] => DeskInput::Enqueue(Wanted {
+            at_head: true,
+            given_up: seat(who),
+            team: key(team),
+            ..wanted(who, now)
+        }),
         [who, "leaves"] => DeskInput::Leave { conversation: key(who) },
-        [agent, "had", who] => DeskInput::Restore { conversation: key(who), agent: key(agent) },
+        [agent, "had", who] => {
+            DeskInput::Restore { conversation: key(who), agent: key(agent), team: key("") }
+        }
         [agent, "connects", at] => DeskInput::Arrived { agent: key(agent), address: address(at) },
         [agent, "drops", at] => DeskInput::Departed { agent: key(agent), address: address(at) },
         [agent, "away"] => {
@@ -45,37 +94,76 @@ fn input(words: &[&str], now_ms: u64) -> Option<DeskInput> {
             state: PresenceState::Ready,
             capacity: Some(capacity.parse().expect("a number")),
         },
+        [agent, "takes", "over", who] => {
+            DeskInput::TakeOver { conversation: key(who), agent: key(agent), team: key(""), asked_by }
+        }
+        [from, "gives", who, "team", to] => DeskInput::Transfer {
+            conversation: key(who),
+            from: key(from),
+            to: Target::Team(key(to)),
+            asked_by,
+        },
         [from, "gives", who, to] => DeskInput::Transfer {
             conversation: key(who),
             from: key(from),
-            to: key(to),
-            asked_by: Address { shard: 0, connection: 0 },
+            to: Target::Agent(key(to)),
+            asked_by,
         },
         _ => panic!("no such line: {words:?}"),
     })
 }
 
-fn enqueue(who: &str, vip: bool, since_ms: u64, at_head: bool) -> DeskInput {
-    DeskInput::Enqueue { conversation: who.into(), vip, since_ms, at_head }
+fn wanted(who: &str, now: Time) -> Wanted {
+    Wanted {
+        conversation: who.into(),
+        vip: false,
+        since_ms: now.unix_ms,
+        at_head: false,
+        given_up: None,
+        team: "".into(),
+        last_agent: None,
+        declined_by: None,
+    }
+}
+
+fn enqueue(who: &str, now: Time) -> DeskInput {
+    DeskInput::Enqueue(wanted(who, now))
 }
 
 fn decided(output: &DeskOutput) -> Option<String> {
     Some(match output {
-        DeskOutput::Assign { conversation, agent } => format!("{conversation} to {agent}"),
-        DeskOutput::Place { conversation, place, waiting } => format!("{conversation} {place}/{waiting}"),
-        DeskOutput::AgentGone { conversation, agent } => format!("{conversation} lost {agent}"),
-        DeskOutput::TransferRefused { reason, .. } => format!("{reason:?}"),
+        DeskOutput::Assign(Assignment { conversation, agent, team, accept_within_ms, why, .. }) => {
+            let how = match why.rule {
+                Rule::LeastLoaded | Rule::Transferred => "",
+                Rule::LastAgent => " again",
+                Rule::TookOver => " taken",
+            };
+            let team = if **team == *"default" { String::new() } else { format!(" of {team}") };
+            let accept = accept_within_ms.map(|ms| format!(" within {}", ms / 1_000)).unwrap_or_default();
+            format!("{conversation} to {agent}{team}{how}{accept}")
+        }
+        DeskOutput::Place { conversation, place, waiting, .. } => format!("{conversation} {place}/{waiting}"),
+        DeskOutput::Closed { conversation, opens_at_ms } => match opens_at_ms {
+            Some(at_ms) => format!("{conversation} closed for {}", (at_ms - START_MS) / 1_000),
+            None => format!("{conversation} closed"),
+        },
+        DeskOutput::TimedOut { conversation } => format!("{conversation} timed out"),
+        DeskOutput::GivenToTeam { conversation, team, .. } => format!("{conversation} may go to {team}"),
+        DeskOutput::AgentGone { conversation, agent, .. } => format!("{conversation} lost {agent}"),
+        DeskOutput::Refused { reason, .. } => format!("{reason:?}"),
         DeskOutput::PresenceChanged(_) => return None,
     })
 }
 
-fn never_above_capacity(desk: &Desk) {
-    let seats: usize = desk.agents.values().map(|agent| agent.serving.len()).sum();
-    assert_eq!(seats, desk.served_by.len(), "a conversation has two agents or a seat is lost");
-    for conversation in desk.ranks.keys() {
-        assert!(!desk.served_by.contains_key(conversation), "{conversation} waits and is served");
+fn one_place_each(desk: &Desk) {
+    let seats = desk.seats();
+    let mut places = std::collections::BTreeSet::new();
+    let served = seats.served.iter().map(|seat| &seat.conversation);
+    for conversation in seats.queue.iter().map(|waiting| &waiting.conversation).chain(served) {
+        assert!(places.insert(conversation), "{conversation} has two places");
     }
-    assert_eq!(desk.ranks.len(), desk.queue.len());
+    let serving: usize = seats.agents.iter().map(|agent| agent.serving).sum();
+    assert_eq!(serving, seats.served.len(), "a seat is lost, or an agent has what nobody has");
 }
 
 #[test]
@@ -205,21 +293,22 @@ fn asking_twice_changes_nothing() {
 
 /// How many statuses are announced every 200 ms to a desk of `agents` who came and each got a conversation at 0.
 fn announced(agents: usize, times: u64) -> Vec<usize> {
-    let mut desk = Desk::new(SETTINGS);
+    let mut desk = Desk::new(SETTINGS, Arc::default());
     let mut out = Vec::new();
     for number in 0..agents {
         let (agent, connection): (AgentName, _) = (format!("agent-{number}").into(), number as u64);
         let address = Address { shard: 0, connection };
-        desk.handle(0, DeskInput::Arrived { agent: Arc::clone(&agent), address }, &mut out);
+        desk.handle(time(0), DeskInput::Arrived { agent: Arc::clone(&agent), address }, &mut out);
         let (state, capacity) = (PresenceState::Ready, Some(1));
-        desk.handle(0, DeskInput::Presence { agent, state, capacity }, &mut out);
+        desk.handle(time(0), DeskInput::Presence { agent, state, capacity }, &mut out);
     }
     for number in 0..agents {
-        desk.handle(0, enqueue(&format!("c{number}"), false, 0, false), &mut out);
+        desk.handle(time(0), enqueue(&format!("c{number}"), time(0)), &mut out);
     }
     let told = |time: u64| {
         let mut out = Vec::new();
-        desk.tick(time * STATUSES_EVERY_MS, &mut out);
+        let ms = time * STATUSES_EVERY_MS;
+        desk.tick(Time { ms, unix_ms: START_MS + ms }, &mut out);
         out.iter().filter(|output| matches!(output, DeskOutput::PresenceChanged(_))).count()
     };
     (0..times).map(told).collect()
@@ -233,4 +322,224 @@ fn a_thousand_agents_are_told_of_each_other_a_few_at_a_time() {
     assert!(most * 1_000 <= (STATUSES_A_SECOND_MAX + LOADS_A_SECOND_MAX) * STATUSES_EVERY_MS / 1_000);
     assert_eq!(told.iter().sum::<usize>(), 1_000, "each of them in the end, once");
     assert_eq!(told.last(), Some(&0));
+}
+
+#[test]
+fn whoever_gave_it_back_is_passed_over_for_a_while_and_holds_up_nobody() {
+    check(
+        "0: ann connects 1 =>
+         0: ann ready 2 =>
+         0: a asks => a to ann
+         1: ann declines a => a 1/1
+         2: b asks => b to ann
+         3: bob connects 2 =>
+         3: bob ready 1 => a to bob
+         4: bob declines a => a 1/1
+         31: tick => a to ann",
+    );
+}
+
+#[test]
+fn a_word_that_crosses_a_newer_seat_changes_nothing() {
+    check(
+        "0: ann connects 1 =>
+         0: ann ready 2 =>
+         0: bob connects 2 =>
+         0: bob ready 2 =>
+         0: a asks => a to ann
+         1: bob takes over a => a to bob taken
+         2: a gives up seat 1 =>
+         3: a returns =>
+         4: a gives up seat 2 => a to ann",
+    );
+}
+
+#[test]
+fn a_returning_visitor_is_given_the_last_agent_within_the_window() {
+    check_with(
+        &[("default", r#"{"prefer_last_agent_s":3600}"#)],
+        "0: ann connects 1 =>
+         0: ann ready 4 =>
+         0: bob connects 2 =>
+         0: bob ready 4 =>
+         0: a asks => a to ann
+         1: b comes back to ann after 3600 => b to ann again
+         2: c comes back to ann after 3601 => c to bob
+         3: d comes back to cat after 1 => d to bob
+         4: bob away =>
+         5: e comes back to bob after 1 => e to ann",
+    );
+}
+
+#[test]
+fn teams_have_their_own_queues_members_and_capacities() {
+    check_with(
+        &[
+            ("returns", r#"{"members":[{"agent":"ann","capacity":1},{"agent":"bob"}]}"#),
+            ("boots", r#"{"members":[{"agent":"ann"}]}"#),
+        ],
+        "0: ann connects 1 =>
+         0: ann ready 3 =>
+         0: a asks returns => a to ann of returns
+         1: b asks returns => b 1/1
+         2: c asks boots => c to ann of boots
+         3: d asks unknown => d to ann
+         4: bob connects 2 =>
+         4: bob ready 1 => b to bob of returns
+         5: e asks boots => e 1/1
+         6: f asks => f 1/1
+         6: v asks boots vip => v 1/2
+         7: a leaves => v to ann of boots
+         8: tick =>
+         8: c leaves => e to ann of boots",
+    );
+}
+
+#[test]
+fn a_free_agent_takes_the_longest_wait_of_all_teams_and_vip_before_all() {
+    check_with(
+        &[("returns", "{}"), ("boots", "{}")],
+        "0: a asks returns => a 1/1
+         1: b asks boots => b 1/1
+         2: c asks returns => c 2/2
+         3: v asks boots vip => v 1/2
+         4: ann connects 1 =>
+         4: ann ready 3 => v to ann of boots, a to ann of returns, b to ann of boots",
+    );
+}
+
+#[test]
+fn who_waits_too_long_goes_to_another_team_once_and_then_leaves_a_message() {
+    check_with(
+        &[
+            ("returns", r#"{"members":[],"overflow_after_s":60,"overflow_to":"boots"}"#),
+            ("boots", r#"{"members":[{"agent":"bob"}],"overflow_after_s":30,"overflow_to":"returns"}"#),
+        ],
+        "0: a asks returns => a 1/1
+         10: b asks returns => b 2/2
+         59: tick =>
+         60: tick => a 1/1, b 1/1
+         70: tick => b 2/2
+         80: bob connects 1 =>
+         80: bob ready 1 => a to bob of boots
+         81: tick => b 1/1
+         100: tick => b timed out
+         101: b asks boots => b 1/1",
+    );
+}
+
+const OFFICE: &str = r#"{"hours":{"zone":"Asia/Shanghai","week":{"monday":["09:00-18:00"],"tuesday":["09:00-18:00"]},
+    "special_days":{"2026-11-24":[]}}}"#;
+
+#[test]
+fn a_closed_team_takes_messages_or_sends_its_visitors_to_one_that_is_open() {
+    let hotline = r#"{"members":[]}"#;
+    let away = OFFICE.replacen('{', r#"{"overflow_to":"hotline","#, 1);
+    check_with(
+        &[("default", OFFICE), ("shop", &away), ("hotline", hotline)],
+        "0: a asks => a closed for 3600
+         1: b asks shop => b 1/1
+         3600: a asks => a 1/1
+         3601: ann connects 1 =>
+         3601: ann ready 1 => a to ann
+         3602: c asks => c 1/1
+         36001: d asks => d closed for 608400
+         36002: tick =>
+         36003: ann away =>
+         36004: tick => c closed for 608400",
+    );
+}
+
+#[test]
+fn a_transfer_to_a_team_needs_one_that_is_there_and_open() {
+    check_with(
+        &[("returns", r#"{"members":[{"agent":"bob"}]}"#), ("office", OFFICE)],
+        "0: ann connects 1 =>
+         0: ann ready 2 =>
+         0: a asks => a to ann
+         1: ann gives a team unknown => NoSuchTeam
+         1: ann gives a team office => TeamClosed
+         1: bob gives a team returns => NotYours
+         2: b asks returns => b 1/1
+         3: ann gives a team returns => a may go to returns
+         4: a gives up for returns => a 1/2
+         5: bob connects 2 =>
+         5: bob ready 1 => a to bob of returns",
+    );
+}
+
+#[test]
+fn a_take_over_needs_room_and_no_readiness() {
+    check(
+        "0: ann connects 1 =>
+         0: ann ready 1 =>
+         0: a asks => a to ann
+         1: b asks => b 1/1
+         2: boss takes over a => NotReady
+         2: boss connects 3 =>
+         2: boss takes over b => b to boss taken
+         3: boss takes over b => ToYourself
+         4: boss takes over a => a to boss taken
+         5: boss takes over c => Full",
+    );
+}
+
+#[test]
+fn a_team_may_want_a_word_that_it_will_be_answered() {
+    check_with(
+        &[("default", r#"{"accept_within_s":20}"#)],
+        "0: ann connects 1 =>
+         0: ann ready 2 =>
+         0: bob connects 2 =>
+         0: bob ready 2 =>
+         0: a asks => a to ann within 20
+         1: ann gives a bob => a to bob",
+    );
+}
+
+#[test]
+fn who_waits_for_a_team_that_is_gone_waits_for_the_first() {
+    let members = |name: &str| {
+        Team::new(
+            serde_json::from_str(&format!(r#"{{"members":[{{"agent":"{name}"}}]}}"#)).expect("settings"),
+        )
+        .expect("right")
+    };
+    let mut desk = Desk::new(SETTINGS, Arc::new(Teams::new([("boots".into(), members("nobody"))])));
+    let mut out = Vec::new();
+    desk.handle(
+        time(0),
+        DeskInput::Enqueue(Wanted { team: "boots".into(), ..wanted("a", time(0)) }),
+        &mut out,
+    );
+    for words in [["ann", "connects", "1"], ["ann", "ready", "2"]] {
+        let input = input(&desk, &words, time(1)).expect("a line");
+        desk.handle(time(1), input, &mut out);
+    }
+    out.clear();
+    desk.set_teams(time(2), Arc::new(Teams::default()), &mut out);
+    assert_eq!(out.iter().filter_map(decided).collect::<Vec<_>>(), ["a to ann"]);
+}
+
+#[test]
+fn the_reason_says_what_there_was_to_choose_from() {
+    let mut desk = Desk::new(SETTINGS, Arc::default());
+    let mut out = Vec::new();
+    for words in
+        [["ann", "connects", "1"], ["bob", "connects", "2"], ["ann", "ready", "4"], ["bob", "ready", "4"]]
+    {
+        let input = input(&desk, &words, time(0)).expect("a line");
+        desk.handle(time(0), input, &mut out);
+    }
+    desk.handle(time(1), enqueue("a", time(1)), &mut out);
+    desk.handle(time(9), enqueue("b", time(5)), &mut out);
+    let why: Vec<Why> = out
+        .iter()
+        .filter_map(|output| match output {
+            DeskOutput::Assign(assignment) => Some(assignment.why),
+            _ => None,
+        })
+        .collect();
+    let first = Why { rule: Rule::LeastLoaded, serving: 0, capacity: 4, candidates: 2, waited_ms: 0 };
+    assert_eq!(why, [first, Why { waited_ms: 4_000, ..first }]);
 }

@@ -13,6 +13,7 @@ mod headers;
 mod login;
 mod search;
 mod setup;
+mod teams;
 mod times;
 
 use std::{
@@ -23,7 +24,7 @@ use std::{
 use axum::{
     Json, Router,
     middleware::from_fn,
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -56,6 +57,7 @@ pub struct Parts {
     logins: Mutex<Throttle>,
     hashing: Semaphore,
     not_ready: Mutex<Option<&'static str>>,
+    teams_change: tokio::sync::Mutex<()>,
 }
 
 /// The shard that owns a conversation; `None`: no conversation can have this id.
@@ -102,6 +104,7 @@ impl Api {
             logins: Mutex::default(),
             hashing: Semaphore::new(HASHES_MAX),
             not_ready: Mutex::new(None),
+            teams_change: tokio::sync::Mutex::new(()),
         }))
     }
 
@@ -136,6 +139,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/conversations/{id}/events", get(events::list))
         .route("/api/v1/search", get(search::search))
         .route("/api/v1/agents", get(agents::list).post(agents::add))
+        .route("/api/v1/teams", get(teams::list))
+        .route("/api/v1/teams/{name}", put(teams::put).delete(teams::remove))
         .route("/api/v1/settings/identity", get(identity_settings))
         .route("/api/v1/openapi.json", get(documents::openapi))
         .route("/api/v1/schema/websocket.json", get(documents::websocket_schema))

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use store::sql::Account;
 use tokio::{sync::mpsc, time::timeout};
 
 use super::{exchange::Exchanges, link::DoneQueue, records::Records};
@@ -28,8 +29,9 @@ pub(super) async fn run(
                     let account = Arc::clone(&name);
                     let question = records.accounts(move |accounts| accounts.find(&account));
                     let found = in_time(question).await;
-                    let allowed = found.map(|account| account.is_some_and(|account| !account.disabled));
-                    done.push(Done::AgentChecked { connection, name, resume, allowed }).await;
+                    let enabled = |account: Account| (!account.disabled).then(|| account.role.into());
+                    let role = found.map(|account| account.and_then(enabled));
+                    done.push(Done::AgentChecked { connection, name, resume, role }).await;
                 });
             }
             Job::LoadConversation { request, conversation } => {

@@ -68,13 +68,18 @@ impl DropReason {
 }
 
 const CLASSES: [(Class, &str); 2] = [(Class::Vip, "vip"), (Class::Normal, "normal")];
-const PHASES: [(Phase, &str); 6] = [
+const PHASES: [(Phase, &str); Phase::ALL.len()] = [
     (Phase::Greeting, "greeting"),
     (Phase::WaitingUserInput, "waiting_user_input"),
     (Phase::Queued, "queued"),
     (Phase::Answered, "answered"),
     (Phase::Unanswered, "unanswered"),
     (Phase::Closed, "closed"),
+    (Phase::WaitingMissed, "waiting_user_input_missed"),
+    (Phase::Processing, "processing"),
+    (Phase::ProcessingMissed, "processing_missed"),
+    (Phase::LeaveMessage, "leave_message"),
+    (Phase::Rating, "rating"),
 ];
 
 /// Handles to everything that is counted. Clones count the same; counting is a few atomic operations.

@@ -7,10 +7,13 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use store::sql::{Accounts, Reader, SqlError};
+use store::sql::{Accounts, Reader, SqlError, StoredTeam, Teams as StoredTeams};
 use tokio::sync::Semaphore;
 
-use crate::jobs::StoreUnavailable;
+use crate::{
+    desk::teams::{Team, Teams},
+    jobs::StoreUnavailable,
+};
 
 /// The database's file in the data directory.
 pub const DATABASE_FILE: &str = "ringdesk.db";
@@ -26,6 +29,7 @@ struct Shared {
     readers: Mutex<Vec<Reader>>,
     permits: Semaphore,
     accounts: Mutex<Accounts>,
+    teams: Mutex<StoredTeams>,
 }
 
 impl Records {
@@ -33,17 +37,24 @@ impl Records {
     pub fn open(data: &Path) -> Result<Self, SqlError> {
         let path = data.join(DATABASE_FILE);
         let accounts = Accounts::open(&path)?;
+        let teams = StoredTeams::open(&path)?;
         let readers = (0..READERS).map(|_| Reader::open(&path)).collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(Shared {
             readers: Mutex::new(readers),
             permits: Semaphore::new(READERS),
             accounts: Mutex::new(accounts),
+            teams: Mutex::new(teams),
         })))
     }
 
     /// Whether there is an administrator. Blocks.
     pub fn any_admin(&self) -> Result<bool, SqlError> {
         lock(&self.0.accounts).any_admin()
+    }
+
+    /// The teams, for a start. Blocks.
+    pub fn all_teams(&self) -> Result<Teams, SqlError> {
+        lock(&self.0.teams).list().map(teams_of)
     }
 
     /// Asks about conversations. The error was logged.
@@ -62,6 +73,15 @@ impl Records {
         .await
     }
 
+    /// Asks about teams or changes them. The error was logged.
+    pub async fn teams<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&StoredTeams) -> Result<T, SqlError> + Send + 'static,
+    ) -> Result<T, StoreUnavailable> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || question(&lock(&shared.teams))).await
+    }
+
     /// Asks about accounts or changes them. The error was logged.
     pub async fn accounts<T: Send + 'static>(
         &self,
@@ -70,6 +90,22 @@ impl Records {
         let shared = Arc::clone(&self.0);
         blocking(move || question(&lock(&shared.accounts))).await
     }
+}
+
+/// The teams as the desk asks them. One whose settings cannot be read is left out and told in the log: its visitors
+/// go to the first team.
+pub fn teams_of(stored: Vec<StoredTeam>) -> Teams {
+    let read = |StoredTeam { name, settings, .. }: StoredTeam| {
+        let settings = serde_json::from_str(&settings).map_err(|error| error.to_string());
+        match settings.and_then(Team::new) {
+            Ok(team) => Some((name.into(), team)),
+            Err(error) => {
+                tracing::error!(team = name, error, "a team is left out; set it again, or remove it");
+                None
+            }
+        }
+    };
+    Teams::new(stored.into_iter().filter_map(read))
 }
 
 async fn blocking<T: Send + 'static>(

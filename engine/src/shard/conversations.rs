@@ -4,7 +4,7 @@
 //! that is over, or asks for nobody, goes when nobody reads it any more, and comes back when somebody does.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -18,9 +18,12 @@ use store::{
     sql::{KNOWN_IDS_MAX, StoredConversation},
 };
 
-use super::event_frame::EventFrame;
+use super::{
+    event_frame::EventFrame,
+    phases::{phase_of, state_of},
+};
 use crate::{
-    desk::{Address, AgentName},
+    desk::{Address, AgentName, teams::TeamName},
     placement,
     planted::{self, Planted},
 };
@@ -49,6 +52,10 @@ pub struct Reader {
     pub cursor: u64,
     /// What it is given next.
     pub feed: Feed,
+    /// Is told why a conversation went to an agent.
+    pub knows_why: bool,
+    /// Reads along, whoever serves.
+    pub watches: bool,
     /// Leaves after this event.
     pub until: Option<u64>,
 }
@@ -100,6 +107,24 @@ pub struct Conversation {
     pub durable: u64,
     /// Whether the visitor has rated.
     pub rated: bool,
+    /// Its seat at the desk, as the desk numbers them; nothing: it has none.
+    pub seat: Option<u64>,
+    /// The seat that it gives up with the next word to the desk.
+    pub given_up: Option<u64>,
+    /// Who gave it back, or left it unanswered, and is not asked again at once.
+    pub declined_by: Option<AgentName>,
+    /// So long its agent has to accept it; nothing: it needs no word, or has it.
+    pub accept_within_ms: Option<u64>,
+    /// Which team it is for; empty: the first.
+    pub team: TeamName,
+    /// Whether `team` is in the journal as it is.
+    pub team_recorded: bool,
+    /// Who served the visitor last, and when the last word of it was, milliseconds since 1970.
+    pub last_agent: Option<(AgentName, u64)>,
+    /// The desk was asked for an agent, and has said nothing since.
+    pub asked_desk: bool,
+    /// When its state has lasted for too long, milliseconds of the clock that does not go back.
+    deadline_ms: Option<u64>,
     /// The newest events; they end with `seq`.
     pub recent: VecDeque<Recent>,
     /// Who gets the events.
@@ -130,6 +155,15 @@ impl Conversation {
             seq: 0,
             durable: 0,
             rated: false,
+            seat: None,
+            given_up: None,
+            declined_by: None,
+            accept_within_ms: None,
+            team: "".into(),
+            team_recorded: true,
+            last_agent: None,
+            asked_desk: false,
+            deadline_ms: None,
             recent: VecDeque::new(),
             readers: Vec::new(),
             known_ids: HashMap::new(),
@@ -139,10 +173,13 @@ impl Conversation {
 
     /// As SQL has it.
     pub fn from_stored(stored: StoredConversation) -> Self {
+        let agent: Option<AgentName> = (!stored.agent.is_empty()).then(|| stored.agent.into());
         let mut conversation = Self {
             recorded: true,
-            state: state_of(stored.phase),
-            agent: (!stored.agent.is_empty()).then(|| stored.agent.into()),
+            state: state_of(stored.phase, stored.last_message),
+            last_agent: agent.clone().map(|agent| (agent, stored.last_at_ms)),
+            agent,
+            team: stored.team.into(),
             seq: stored.seq,
             durable: stored.seq,
             rated: stored.rated,
@@ -171,13 +208,11 @@ impl Conversation {
         }
     }
 
-    /// Whether it may go from memory: the desk does not have it, nothing is pending, nobody is there.
+    /// Whether it may go from memory: the desk does not have it, no clock runs, nothing is pending, nobody is there.
     fn is_idle(&self) -> bool {
-        let at_rest = match self.state {
-            State::Greeting | State::WaitingUserInput | State::Closed => true,
-            State::Queued | State::Serving { .. } => self.seq == 0,
-        };
-        at_rest && self.readers.is_empty() && self.durable == self.seq
+        let is_expected = self.state.is_at_desk() || self.asked_desk || self.deadline_ms.is_some();
+        let is_asked = matches!(self.state, State::Processing { .. });
+        !is_expected && !is_asked && self.readers.is_empty() && self.durable == self.seq
     }
 
     /// Compresses the newest durable events once, if a reader is about to get them that agreed on it. Older ones
@@ -211,6 +246,8 @@ pub struct Conversations {
     open_by_visitor: HashMap<u64, Index>,
     /// Journal number and conversation of every event that SQL does not have yet.
     unprojected: VecDeque<(u64, Index)>,
+    /// When whose state has lasted for too long.
+    deadlines: BTreeSet<(u64, Index)>,
 }
 
 impl Conversations {
@@ -240,7 +277,7 @@ impl Conversations {
     pub fn insert(&mut self, conversation: Conversation) -> Index {
         let id = Arc::clone(&conversation.id);
         let visitor = placement::visitor_hash(&conversation.record.site, &conversation.record.visitor);
-        let is_open = conversation.state != State::Closed;
+        let is_open = !conversation.state.is_over();
         let index = self.slots.insert(conversation);
         self.by_id.insert(id, index);
         if is_open {
@@ -260,12 +297,30 @@ impl Conversations {
         let conversation = self.slots.get(index)?;
         // The hash alone could be another visitor's.
         let same = conversation.record.site == site && conversation.record.visitor == visitor;
-        (same && conversation.state != State::Closed).then_some(index)
+        (same && !conversation.state.is_over()).then_some(index)
     }
 
     /// The conversation at `index`, which must be in use.
     pub fn at(&mut self, index: Index) -> &mut Conversation {
         &mut self.slots[index]
+    }
+
+    /// Sets the conversation's clock, or stops it.
+    pub fn set_deadline(&mut self, index: Index, deadline_ms: Option<u64>) {
+        let before = std::mem::replace(&mut self.slots[index].deadline_ms, deadline_ms);
+        if let Some(before) = before {
+            self.deadlines.remove(&(before, index));
+        }
+        if let Some(deadline_ms) = deadline_ms {
+            self.deadlines.insert((deadline_ms, index));
+        }
+    }
+
+    /// The conversation whose deadline has passed first; it has none then.
+    pub fn overdue(&mut self, now_ms: u64) -> Option<Index> {
+        let (_, index) = *self.deadlines.first().filter(|(deadline_ms, _)| *deadline_ms <= now_ms)?;
+        self.set_deadline(index, None);
+        Some(index)
     }
 
     /// Every conversation an agent serves.
@@ -329,12 +384,12 @@ impl Conversations {
     }
 
     /// The durable events in memory as JSON, oldest first, with their numbers.
-    pub fn recent_events(&self, id: &str) -> Vec<(u64, Arc<[u8]>)> {
+    pub fn recent_events(&self, id: &str, knows_why: bool) -> Vec<(u64, Arc<[u8]>)> {
         let Some(conversation) = self.find(id).and_then(|index| self.slots.get(index)) else {
             return Vec::new();
         };
         let durable = conversation.recent.iter().filter(|recent| recent.seq <= conversation.durable);
-        durable.map(|recent| (recent.seq, recent.frame.json().into())).collect()
+        durable.map(|recent| (recent.seq, recent.frame.json(knows_why).into())).collect()
     }
 }
 
@@ -344,28 +399,5 @@ pub fn wire_role(role: Role) -> message::Role {
         Role::Visitor => message::Role::Visitor,
         Role::Agent => message::Role::Agent,
         Role::System => message::Role::System,
-    }
-}
-
-fn state_of(phase: Phase) -> State {
-    match phase {
-        Phase::Greeting => State::Greeting,
-        Phase::WaitingUserInput => State::WaitingUserInput,
-        Phase::Queued => State::Queued,
-        Phase::Answered => State::Serving { unanswered: false },
-        Phase::Unanswered => State::Serving { unanswered: true },
-        Phase::Closed => State::Closed,
-    }
-}
-
-/// What the journal calls a state.
-pub fn phase_of(state: State) -> Phase {
-    match state {
-        State::Greeting => Phase::Greeting,
-        State::WaitingUserInput => Phase::WaitingUserInput,
-        State::Queued => Phase::Queued,
-        State::Serving { unanswered: false } => Phase::Answered,
-        State::Serving { unanswered: true } => Phase::Unanswered,
-        State::Closed => Phase::Closed,
     }
 }

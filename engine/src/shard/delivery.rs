@@ -6,10 +6,10 @@ use codec::message::ServerMessage;
 use store::record::{EventKind, EventRecord, Role};
 
 use super::{
-    Farewell, LaneItem, Output, Outputs, Shard,
+    AgentConnection, Farewell, LaneItem, Output, Outputs, Shard,
     connections::{Connection, Stage},
     conversations::{Feed, Index, Reader},
-    event_frame,
+    event_frame::EventFrame,
     inbound::{Refused, Sender},
 };
 use crate::{
@@ -153,7 +153,7 @@ impl Shard {
             let until =
                 lacking().take_while(|recent| recent.seq <= conversation.durable).scan(0, |bytes, recent| {
                     let fits = *bytes < limits::PAGE_BYTES_MAX;
-                    *bytes += recent.frame.plain().len();
+                    *bytes += recent.frame.plain_for(reader.knows_why).len();
                     fits.then_some(recent.seq)
                 });
             let until = until.last().expect("something durable is lacking, and the first of it always fits");
@@ -162,7 +162,7 @@ impl Shard {
                 .filter(|recent| {
                     !(recent.private && reader.role == Role::Visitor) || planted::is(Planted::LeakedNotes)
                 })
-                .map(|recent| recent.frame.for_reader(reader.deflate));
+                .map(|recent| recent.frame.for_reader(reader.knows_why, reader.deflate));
             if until < conversation.durable {
                 reader.feed = Feed::Paging;
                 pages.push((reader.address, frames.collect()));
@@ -202,12 +202,14 @@ impl Shard {
         }
         let vip = conversation.record.vip;
         let scratch = &mut self.scratch;
-        let frames: Vec<_> =
-            events.iter().map(|event| (event, event_frame::encode(event, scratch))).collect();
+        let frames: Vec<_> = events.iter().map(|event| (event, EventFrame::of(event, scratch))).collect();
         let mut pages = Vec::new();
         for reader in conversation.readers.iter_mut().filter(|reader| waits(reader)) {
             let visible = |event: &EventRecord| event.kind != EventKind::Note || reader.role != Role::Visitor;
-            let page = frames.iter().filter(|(event, _)| visible(event)).map(|(_, frame)| Arc::clone(frame));
+            let page = frames
+                .iter()
+                .filter(|(event, _)| visible(event))
+                .map(|(_, frame)| Arc::clone(frame.plain_for(reader.knows_why)));
             pages.push((reader.address, page.collect()));
             reader.cursor = events.last().expect("looked at above").seq;
             reader.feed = Feed::Paging;
@@ -262,21 +264,23 @@ impl Shard {
 
     /// The events so far went to the old agent; from here on the new one reads, from the beginning.
     fn change_agent(&mut self, index: Index, agent: Option<AgentName>, out: &mut Outputs) {
-        let addresses = agent.and_then(|name| self.agents.get(&name).cloned()).unwrap_or_default();
+        let connections = agent.and_then(|name| self.agents.get(&name).cloned()).unwrap_or_default();
         let conversation = self.conversations.at(index);
         let durable = conversation.durable;
-        let leaves = |reader: &Reader| reader.role == Role::Agent && !addresses.contains(&reader.address);
+        let stays = |address| connections.iter().any(|connection| connection.address == address);
+        let leaves =
+            |reader: &Reader| reader.role == Role::Agent && !reader.watches && !stays(reader.address);
         // Whoever is still being given older events must yet see that it was lost.
         conversation.readers.retain(|reader| !leaves(reader) || reader.cursor < durable);
         for reader in conversation.readers.iter_mut().filter(|reader| leaves(reader)) {
             reader.until = reader.until.or(Some(durable));
         }
-        for address in addresses {
+        for AgentConnection { address, supervisor } in connections {
             let mut readers = self.conversations.at(index).readers.iter_mut();
             match readers.find(|reader| reader.address == address) {
                 // Whoever was still being told what happened before stays for what happens now.
                 Some(reader) => reader.until = None,
-                None => self.add_agent_reader(index, address, 0, None, out),
+                None => self.add_agent_reader(index, (address, supervisor), 0, None, out),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! An event as the frame that its readers get: encoded once, and compressed at most once, however many they are.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use codec::{
     message::{self, ServerMessage},
@@ -8,7 +8,7 @@ use codec::{
 };
 use store::record::{EventKind, EventRecord};
 
-use super::conversations::wire_role;
+use super::{conversations::wire_role, reasons::without_reason};
 use crate::channel::web;
 
 /// The whole WebSocket frame of an event.
@@ -16,63 +16,89 @@ use crate::channel::web;
 pub enum EventFrame {
     /// As it is: nobody needed another, so far.
     Plain(Arc<[u8]>),
-    /// As it is, and for those who agreed on compression; the same where that gains nothing.
-    Both(Box<Both>),
+    /// More than one.
+    Several(Box<Several>),
 }
 
-/// The two frames of an event.
+/// The frames of an event.
 #[derive(Debug)]
-pub struct Both {
+pub struct Several {
     plain: Arc<[u8]>,
-    compressed: Arc<[u8]>,
+    /// For those who agreed on compression; the same where that gains nothing, nothing where nobody asked yet.
+    compressed: Option<Arc<[u8]>>,
+    /// For those who are told why a conversation went to an agent; nothing where there is no reason in it.
+    with_reason: Option<Arc<[u8]>>,
 }
 
 impl EventFrame {
-    /// Of a frame as [`encode`] makes it.
-    pub fn new(plain: Arc<[u8]>) -> Self {
-        Self::Plain(plain)
-    }
-
-    /// The frame that everybody understands.
-    pub fn plain(&self) -> &Arc<[u8]> {
-        match self {
-            Self::Plain(plain) => plain,
-            Self::Both(both) => &both.plain,
+    /// Of an event, with its reason apart.
+    pub fn of(event: &EventRecord, scratch: &mut Vec<u8>) -> Self {
+        let shown = without_reason(event);
+        let plain = encode(&shown, scratch);
+        match shown {
+            Cow::Borrowed(_) => Self::Plain(plain),
+            Cow::Owned(_) => {
+                let with_reason = Some(encode(event, scratch));
+                Self::Several(Box::new(Several { plain, compressed: None, with_reason }))
+            }
         }
     }
 
+    /// The frame without the reason and not compressed.
+    fn plain(&self) -> &Arc<[u8]> {
+        match self {
+            Self::Plain(plain) => plain,
+            Self::Several(frames) => &frames.plain,
+        }
+    }
+
+    fn with_reason(&self) -> Option<&Arc<[u8]>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Several(frames) => frames.with_reason.as_ref(),
+        }
+    }
+
+    /// The frame, not compressed, as those get it who are told the reason, or those who are not.
+    pub fn plain_for(&self, knows_why: bool) -> &Arc<[u8]> {
+        self.with_reason().filter(|_| knows_why).unwrap_or(self.plain())
+    }
+
     /// The event as JSON. An unmasked header has 2, 4 or 10 bytes (RFC 6455, section 5.2).
-    pub fn json(&self) -> &[u8] {
-        payload(self.plain())
+    pub fn json(&self, knows_why: bool) -> &[u8] {
+        payload(self.plain_for(knows_why))
     }
 
     /// Makes the compressed frame, if it was not made yet.
     pub fn compress(&mut self, compressor: &mut Compressor) {
-        let Self::Plain(plain) = self else { return };
-        if plain.len() < COMPRESSED_BYTES_MIN {
+        let is_made = matches!(&*self, Self::Several(frames) if frames.compressed.is_some());
+        let plain = self.plain();
+        if is_made || plain.len() < COMPRESSED_BYTES_MIN {
             return;
         }
         let mut frame = Vec::with_capacity(plain.len());
         compressor.encode_frame(Deflate::LARGEST_WINDOW, Opcode::Text, payload(plain), &mut frame);
-        let compressed = if frame.len() < plain.len() { frame.into() } else { Arc::clone(plain) };
-        *self = Self::Both(Box::new(Both { plain: Arc::clone(plain), compressed }));
+        let compressed = Some(if frame.len() < plain.len() { frame.into() } else { Arc::clone(plain) });
+        let (plain, with_reason) = (Arc::clone(plain), self.with_reason().cloned());
+        *self = Self::Several(Box::new(Several { plain, compressed, with_reason }));
     }
 
     /// What a reader gets who agreed on `deflate`. Events are compressed with the largest window: who wants a
-    /// smaller one gets what cannot refer to anything outside of it, and else the plain frame.
-    pub fn for_reader(&self, deflate: Option<Deflate>) -> Arc<[u8]> {
-        let plain = self.plain();
-        match (self, deflate) {
-            (Self::Both(both), Some(deflate)) if plain.len() <= deflate.window_bytes() => {
-                Arc::clone(&both.compressed)
-            }
-            _ => Arc::clone(plain),
-        }
+    /// smaller one gets what cannot refer to anything outside of it, and else the plain frame. A reason is never
+    /// compressed: few are told it.
+    pub fn for_reader(&self, knows_why: bool, deflate: Option<Deflate>) -> Arc<[u8]> {
+        let plain = self.plain_for(knows_why);
+        let compressed = match self {
+            Self::Several(frames) if Arc::ptr_eq(plain, &frames.plain) => frames.compressed.as_ref(),
+            _ => None,
+        };
+        let fits = deflate.is_some_and(|deflate| plain.len() <= deflate.window_bytes());
+        Arc::clone(compressed.filter(|_| fits).unwrap_or(plain))
     }
 }
 
 /// The event as the plain frame.
-pub fn encode(event: &EventRecord, scratch: &mut Vec<u8>) -> Arc<[u8]> {
+fn encode(event: &EventRecord, scratch: &mut Vec<u8>) -> Arc<[u8]> {
     scratch.clear();
     web::encode_message(&ServerMessage::Event(wire_event(event)), scratch);
     scratch.as_slice().into()

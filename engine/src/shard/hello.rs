@@ -15,7 +15,7 @@ use dialog::Event;
 use store::record::{ConversationRecord, Role};
 
 use super::{
-    Ended, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
+    AgentConnection, Ended, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
     connections::{Connection, Stage},
     conversations::{Conversation, Feed, Index, Reader},
     edge::Edge,
@@ -26,7 +26,7 @@ use crate::{
     channel::web::{self, WebConnection},
     desk::{Address, AgentName, DeskInput},
     gate::Permit,
-    identity::{self, Class, TokenError, Visitor},
+    identity::{self, AgentRole, Class, TokenError, Visitor},
     jobs::{Job, StoreUnavailable},
     limits,
     origin::Roles,
@@ -65,6 +65,10 @@ pub struct VisitorHello {
     pub after: u64,
     /// The page the visitor is on.
     pub page: String,
+    /// The team that it wants, for a new conversation; empty: the first.
+    pub team: String,
+    /// Who served it last, once SQL has said so.
+    pub last_agent: Option<(AgentName, u64)>,
     /// The token to come back with, for one who had none.
     pub new_token: Option<String>,
 }
@@ -117,7 +121,7 @@ impl Shard {
             return self.dismiss(id, Farewell::WRONG_ORIGIN, out);
         }
         match hello {
-            Hello::Visitor { site, token, conversation, after, page } => {
+            Hello::Visitor { site, token, conversation, after, page, team } => {
                 let site = site.as_deref().unwrap_or(SITE);
                 if site != SITE {
                     return self.dismiss(id, Farewell::UNKNOWN_SITE, out);
@@ -128,7 +132,9 @@ impl Shard {
                 };
                 let conversation = conversation.map(Into::into);
                 let page = page.map(Into::into).unwrap_or_default();
-                let hello = VisitorHello { visitor, conversation, after, page, new_token };
+                let team = team.map(Into::into).unwrap_or_default();
+                let hello =
+                    VisitorHello { visitor, conversation, after, page, team, new_token, last_agent: None };
                 self.no_stranger(id);
                 self.place_visitor(id, hello, out);
             }
@@ -350,6 +356,9 @@ impl Shard {
             at_ms: self.now.unix_ms,
         };
         let index = self.conversations.insert(Conversation::new(record));
+        let conversation = self.conversations.at(index);
+        conversation.last_agent.clone_from(&hello.last_agent);
+        self.set_team(index, &hello.team);
         self.seat_visitor(id, index, hello, out);
     }
 
@@ -367,9 +376,18 @@ impl Shard {
             // Journaled with the next event: a page view alone is not worth a write.
             conversation.recorded = false;
         }
-        (conversation.state, _) = dialog::next_state(conversation.state, Event::VisitorArrived);
+        (conversation.state, _) = dialog::next_state(&conversation.state, &Event::VisitorArrived);
         let cursor = hello.after.min(conversation.durable);
-        let reader = Reader { address, role: Role::Visitor, deflate, cursor, feed: Feed::Live, until: None };
+        let reader = Reader {
+            address,
+            role: Role::Visitor,
+            deflate,
+            knows_why: false,
+            watches: false,
+            cursor,
+            feed: Feed::Live,
+            until: None,
+        };
         // Hardly any has more than its visitor and one agent, and a vector's own guess is four.
         conversation.readers.reserve_exact(1);
         conversation.readers.push(reader);
@@ -408,19 +426,20 @@ impl Shard {
         id: u64,
         name: AgentName,
         resume: Arc<[(String, u64)]>,
-        allowed: Result<bool, StoreUnavailable>,
+        role: Result<Option<AgentRole>, StoreUnavailable>,
         out: &mut Outputs,
     ) {
         if !matches!(self.session_of(id), Some(Session::Pending)) {
             return;
         }
-        match allowed {
-            Ok(true) => {}
-            Ok(false) => return self.dismiss(id, Farewell::DISABLED, out),
+        let supervisor = match role {
+            Ok(Some(role)) => role != AgentRole::Agent,
+            Ok(None) => return self.dismiss(id, Farewell::DISABLED, out),
             Err(StoreUnavailable) => return self.dismiss(id, Farewell::UNAVAILABLE, out),
-        }
+        };
         let address = self.address(id);
-        *self.session_of(id).expect("it just said hello") = Session::Agent { name: Arc::clone(&name) };
+        *self.session_of(id).expect("it just said hello") =
+            Session::Agent { name: Arc::clone(&name), supervisor };
         self.counts.agents += 1;
         let welcome = ServerMessage::Welcome {
             conversation: None,
@@ -434,7 +453,8 @@ impl Shard {
         let deflate = self.deflate_of(id);
         for shard in 0..self.settings.shards {
             let (agent, resume) = (Arc::clone(&name), Arc::clone(&resume));
-            out.lane(shard, true, LaneItem::AgentArrived { agent, address, deflate, resume });
+            let item = LaneItem::AgentArrived { agent, address, supervisor, deflate, resume };
+            out.lane(shard, true, item);
         }
         self.tell_desk(DeskInput::Arrived { agent: name, address }, out);
         self.read_on(id, out);
@@ -444,7 +464,7 @@ impl Shard {
     pub(super) fn agent_arrived(
         &mut self,
         agent: AgentName,
-        address: Address,
+        (address, supervisor): (Address, bool),
         deflate: Option<Deflate>,
         resume: &[(String, u64)],
         out: &mut Outputs,
@@ -454,36 +474,42 @@ impl Shard {
         let served = self.conversations.served_by(&agent);
         for index in &served {
             let cursor = known(&self.conversations.at(*index).id).unwrap_or(0);
-            self.add_agent_reader(*index, address, cursor, None, out);
+            self.add_agent_reader(*index, (address, supervisor), cursor, None, out);
         }
         let here = |id: &str| placement::shard_of_conversation(id, self.settings.shards) == Some(self.index);
         let resumed: Vec<_> = resume.iter().filter(|(id, _)| here(id)).collect();
         for (id, after) in resumed {
             match self.conversations.find(id) {
                 Some(index) if served.contains(&index) => {}
-                Some(index) => self.tell_the_rest(index, address, *after, out),
+                Some(index) => self.tell_the_rest(index, (address, supervisor), *after, out),
                 None => {
                     let id: Arc<str> = id.as_str().into();
-                    self.park(&id, Parked::AgentReader { address, after: *after }, out);
+                    self.park(&id, Parked::AgentReader { address, supervisor, after: *after }, out);
                 }
             }
         }
-        self.agents.entry(agent).or_default().push(address);
+        self.agents.entry(agent).or_default().push(AgentConnection { address, supervisor });
     }
 
     /// An agent gets what happened in a conversation that it had when it was last here, up to now.
-    pub(super) fn tell_the_rest(&mut self, index: Index, address: Address, after: u64, out: &mut Outputs) {
+    pub(super) fn tell_the_rest(
+        &mut self,
+        index: Index,
+        who: (Address, bool),
+        after: u64,
+        out: &mut Outputs,
+    ) {
         // What is decided and not yet durable is told when it is: an end or a transfer among it.
         let until = self.conversations.at(index).seq;
         if after < until {
-            self.add_agent_reader(index, address, after, Some(until), out);
+            self.add_agent_reader(index, who, after, Some(until), out);
         }
     }
 
     pub(super) fn add_agent_reader(
         &mut self,
         index: Index,
-        address: Address,
+        (address, supervisor): (Address, bool),
         after: u64,
         until: Option<u64>,
         out: &mut Outputs,
@@ -491,18 +517,26 @@ impl Shard {
         let conversation = self.conversations.at(index);
         let cursor = after.min(conversation.durable);
         let deflate = self.deflating.get(&address).copied();
-        let reader = Reader { address, role: Role::Agent, deflate, cursor, feed: Feed::Live, until };
         conversation.readers.retain(|reader| reader.address != address);
         conversation.readers.reserve_exact(1);
-        conversation.readers.push(reader);
+        conversation.readers.push(Reader {
+            address,
+            role: Role::Agent,
+            deflate,
+            knows_why: supervisor,
+            watches: false,
+            cursor,
+            feed: Feed::Live,
+            until,
+        });
         self.catch_up(index, out);
     }
 
     pub(super) fn agent_departed(&mut self, agent: &AgentName, address: Address) {
         self.deflating.remove(&address);
-        if let Some(addresses) = self.agents.get_mut(agent) {
-            addresses.retain(|known| *known != address);
-            if addresses.is_empty() {
+        if let Some(connections) = self.agents.get_mut(agent) {
+            connections.retain(|known| known.address != address);
+            if connections.is_empty() {
                 self.agents.remove(agent);
             }
         }

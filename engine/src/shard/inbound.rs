@@ -3,19 +3,20 @@
 use std::sync::Arc;
 
 use codec::message::{self, ServerMessage};
-use dialog::{Action, Event, Refusal};
-use store::record::{EventKind, EventRecord, Record, Role};
+use dialog::{Action, Event, Refusal, State};
+use store::record::{EventKind, EventRecord, Record, Role, TeamRecord};
 
 use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
-    conversations::{self, Index, KnownId, Recent},
+    conversations::{Index, KnownId, Recent},
     delivery::Effect,
-    event_frame::{self, EventFrame},
+    event_frame::EventFrame,
     loading::Parked,
+    phases,
 };
 use crate::{
     channel::web,
-    desk::{Address, AgentName, DeskInput},
+    desk::{Address, AgentName, DeskInput, Target, Wanted},
     limits,
 };
 
@@ -50,6 +51,8 @@ pub enum Sender {
         address: Address,
         /// The login name.
         name: AgentName,
+        /// Whether a supervisor or an administrator.
+        supervisor: bool,
     },
 }
 
@@ -92,6 +95,8 @@ pub enum Body {
         id: Box<str>,
         /// The note.
         text: Box<str>,
+        /// A supervisor's word to the agent.
+        whispers: bool,
     },
     /// Somebody is typing.
     Typing {
@@ -114,10 +119,25 @@ pub enum Body {
     },
     /// End it.
     Close,
-    /// Give it to another agent.
+    /// Give it to another agent, or to a team.
     Transfer {
         /// Whom.
-        to: Box<str>,
+        to: Target,
+        /// A remark for whoever gets it.
+        note: Option<Box<str>>,
+    },
+    /// What was assigned will be answered.
+    Accept,
+    /// What was assigned is given back.
+    Decline,
+    /// Take what was not assigned.
+    TakeOver,
+    /// Read along, or no more.
+    Watch {
+        /// The last event the client has.
+        after: u64,
+        /// Whether to begin.
+        begins: bool,
     },
 }
 
@@ -131,7 +151,11 @@ impl Body {
             | Self::Human
             | Self::Rate { .. }
             | Self::Close
-            | Self::Transfer { .. } => "",
+            | Self::Transfer { .. }
+            | Self::Accept
+            | Self::Decline
+            | Self::TakeOver
+            | Self::Watch { .. } => "",
         }
     }
 }
@@ -165,17 +189,21 @@ const fn refused(code: &'static str, text: &'static str) -> Refused {
     Refused { code, text, retry_after_ms: None }
 }
 
-const NOT_YOURS: Refused =
+pub(super) const NOT_YOURS: Refused =
     refused("not_your_conversation", "another agent has this conversation, or nobody; ask for a transfer");
-const CLOSED: Refused = refused(
+pub(super) const CLOSED: Refused = refused(
     "conversation_closed",
     "the conversation is over; say hello without a conversation to begin a new one",
+);
+const ANSWERED: Refused = refused(
+    "wrong_state",
+    "the visitor has your answer and waits for nobody; close the conversation, or transfer it",
 );
 pub(super) const UNKNOWN: Refused =
     refused("unknown_conversation", "there is no such conversation; use the id as an event gave it");
 const ALREADY_RATED: Refused = refused("already_rated", "this conversation has its rating already");
-const NOTHING_SAID: Refused = refused("wrong_state", "nothing was said in this conversation yet");
-const JOURNAL_FULL: Refused = Refused {
+pub(super) const NOTHING_SAID: Refused = refused("wrong_state", "nothing was said in this conversation yet");
+pub(super) const JOURNAL_FULL: Refused = Refused {
     code: "journal_full",
     text: "the server cannot store more right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
@@ -231,7 +259,11 @@ impl Shard {
             Body::Human => self.ask_for_human(index, out),
             Body::Rate { score, text } => self.rate(index, inbound, *score, text.as_deref(), out),
             Body::Close => self.close(index, inbound, out),
-            Body::Transfer { to } => self.transfer(index, inbound, to, out),
+            Body::Transfer { to, note } => self.transfer(index, inbound, to, note.as_deref(), out),
+            Body::Accept => self.accept(index, inbound),
+            Body::Decline => self.decline(index, inbound, out),
+            Body::TakeOver => self.take_over(index, inbound, out),
+            Body::Watch { after, begins } => self.watch(index, inbound, *after, *begins, out),
         }
     }
 
@@ -241,7 +273,10 @@ impl Shard {
         let Inbound { sender, body, received_us, .. } = inbound;
         let (kind, id, content) = match body {
             Body::Message { id, content } => (EventKind::Message, id, std::mem::take(content)),
-            Body::Note { id, text } => (EventKind::Note, id, format!("{{\"text\":{}}}", json_string(text))),
+            Body::Note { id, text, whispers } => {
+                let whisper = if *whispers { ",\"whisper\":true" } else { "" };
+                (EventKind::Note, id, format!("{{\"text\":{}{whisper}}}", json_string(text)))
+            }
             _ => unreachable!("nothing else is said"),
         };
         if let Some(known) = self.conversations.at(index).known(sender.id(), id) {
@@ -252,10 +287,21 @@ impl Shard {
         }
         let event = match (kind, &*sender) {
             (EventKind::Note, _) => Event::AgentNote,
-            (_, Sender::Visitor { .. }) => Event::VisitorMessage,
+            (_, Sender::Visitor { .. }) => {
+                let number = self.conversations.at(index).seq + 1;
+                Event::VisitorMessage { number, bot: self.settings.dialog.bot }
+            }
             (_, Sender::Agent { .. }) => Event::AgentMessage,
         };
-        self.check_sender(index, sender, event)?;
+        match sender {
+            // Supervisors may remark on everything that was said.
+            Sender::Agent { supervisor: true, .. } if kind == EventKind::Note => {
+                if self.conversations.at(index).seq == 0 {
+                    return Err(NOTHING_SAID);
+                }
+            }
+            _ => self.check_sender(index, sender, event)?,
+        }
         if self.journal_full {
             self.counts.refused_journal[vip] += 1;
             return Err(JOURNAL_FULL);
@@ -318,9 +364,10 @@ impl Shard {
     }
 
     fn close(&mut self, index: Index, inbound: &Inbound, out: &mut Outputs) -> Result<(), Refused> {
+        let rated = self.conversations.at(index).rated;
         let (event, by) = match inbound.sender {
-            Sender::Visitor { .. } => (Event::VisitorCloses, "visitor"),
-            Sender::Agent { .. } => (Event::AgentCloses, "agent"),
+            Sender::Visitor { .. } => (Event::VisitorCloses { rated }, "visitor"),
+            Sender::Agent { .. } => (Event::AgentCloses { rated }, "agent"),
         };
         self.check_sender(index, &inbound.sender, event)?;
         if self.conversations.at(index).seq == 0 {
@@ -338,27 +385,6 @@ impl Shard {
         Ok(())
     }
 
-    fn transfer(
-        &mut self,
-        index: Index,
-        inbound: &Inbound,
-        to: &str,
-        out: &mut Outputs,
-    ) -> Result<(), Refused> {
-        let Sender::Agent { address, name } = &inbound.sender else {
-            unreachable!("visitors' transfers are refused where they come in");
-        };
-        self.check_sender(index, &inbound.sender, Event::AgentMessage)?;
-        let input = DeskInput::Transfer {
-            conversation: Arc::clone(&inbound.conversation),
-            from: Arc::clone(name),
-            to: to.into(),
-            asked_by: *address,
-        };
-        self.tell_desk(input, out);
-        Ok(())
-    }
-
     /// An agent may act only in a conversation that it has; closed ones say so first.
     pub(super) fn check_sender(
         &mut self,
@@ -368,7 +394,7 @@ impl Shard {
     ) -> Result<(), Refused> {
         let conversation = self.conversations.at(index);
         let Sender::Agent { name, .. } = sender else { return Ok(()) };
-        if event != Event::AgentNote && conversation.state == dialog::State::Closed {
+        if event != Event::AgentNote && conversation.state.is_over() {
             return Err(CLOSED);
         }
         if conversation.agent.as_ref() == Some(name) { Ok(()) } else { Err(NOT_YOURS) }
@@ -377,15 +403,26 @@ impl Shard {
     /// One step of the dialog; a refusal changes nothing.
     pub(super) fn step(&mut self, index: Index, event: Event) -> Result<&'static [Action], RefusedByDialog> {
         let conversation = self.conversations.at(index);
-        let (state, actions) = dialog::next_state(conversation.state, event);
+        let before = conversation.state;
+        let (state, actions) = dialog::next_state(&before, &event);
         if let [Action::Refuse(refusal)] = actions {
             return Err(RefusedByDialog(*refusal));
         }
         conversation.state = state;
+        if !matches!(state, State::Serving { .. }) {
+            conversation.given_up = conversation.seat.take().or(conversation.given_up);
+        }
+        if state != (State::Serving { unanswered: true }) {
+            conversation.accept_within_ms = None;
+        }
+        // An agent who goes on writing gives the visitor time; a visitor who does gives the agent none.
+        if state != before || matches!(event, Event::AgentMessage | Event::AgentAssigned) {
+            self.start_clock(index, 0);
+        }
         Ok(actions)
     }
 
-    fn append_from(
+    pub(super) fn append_from(
         &mut self,
         index: Index,
         sender: &Sender,
@@ -414,6 +451,19 @@ impl Shard {
             let number = self.effects.next();
             out.list.push(Output::Record { number, record });
         }
+        if !conversation.team_recorded {
+            conversation.team_recorded = true;
+            let record = Record::Team(TeamRecord {
+                conversation: conversation.record.conversation.clone(),
+                team: conversation.team.as_ref().to_owned(),
+                at_ms,
+            });
+            let number = self.effects.next();
+            out.list.push(Output::Record { number, record });
+        }
+        if let Some(agent) = &conversation.agent {
+            conversation.last_agent = Some((Arc::clone(agent), at_ms));
+        }
         conversation.seq += 1;
         let event = EventRecord {
             conversation: conversation.record.conversation.clone(),
@@ -426,14 +476,15 @@ impl Shard {
             client_id: draft.client_id.to_owned(),
             content: draft.content,
             agent: conversation.agent.as_deref().unwrap_or_default().to_owned(),
-            phase: conversations::phase_of(conversation.state),
+            phase: phases::phase_of(conversation.state),
         };
         let number = self.effects.next();
+        let frame = EventFrame::of(&event, &mut self.scratch);
         conversation.recent.push_back(Recent {
             seq: event.seq,
             number,
             private: event.kind == EventKind::Note,
-            frame: EventFrame::new(event_frame::encode(&event, &mut self.scratch)),
+            frame,
         });
         self.conversations.unprojected(number, index);
         out.list.push(Output::Record { number, record: Record::Event(event) });
@@ -447,13 +498,24 @@ impl Shard {
             let id = Arc::clone(&conversation.id);
             let effect = match action {
                 Action::SaveToDb => Effect::Publish { index, seq: conversation.seq },
-                Action::Enqueue | Action::EnqueueAtHead => Effect::Desk(DeskInput::Enqueue {
-                    conversation: id,
-                    vip: conversation.record.vip,
-                    since_ms: self.now.unix_ms,
-                    at_head: *action == Action::EnqueueAtHead,
-                }),
+                Action::Enqueue | Action::EnqueueAtHead => {
+                    conversation.asked_desk = true;
+                    let at_head = *action == Action::EnqueueAtHead;
+                    Effect::Desk(DeskInput::Enqueue(Wanted {
+                        conversation: id,
+                        vip: conversation.record.vip,
+                        since_ms: self.now.unix_ms,
+                        at_head,
+                        given_up: conversation.given_up.take(),
+                        team: Arc::clone(&conversation.team),
+                        last_agent: conversation.last_agent.clone().filter(|_| !at_head),
+                        declined_by: conversation.declined_by.take(),
+                    }))
+                }
                 Action::LeaveDesk => Effect::Desk(DeskInput::Leave { conversation: id }),
+                Action::CallNlp | Action::Answer | Action::AskAgain => {
+                    unreachable!("no bot is configured, and messages say so")
+                }
                 Action::Refuse(_) => unreachable!("`step` makes it an error"),
             };
             self.hold(number, effect, out);
@@ -502,6 +564,7 @@ impl From<RefusedByDialog> for Refused {
         match refusal {
             Refusal::Closed => CLOSED,
             Refusal::NotServed => NOT_YOURS,
+            Refusal::Answered => ANSWERED,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     inbound::{self, Inbound, Refused},
 };
 use crate::{
-    desk::Address,
+    desk::{Address, AgentName},
     jobs::{Done, Job, KnownOfVisitor, StoreUnavailable},
     limits,
 };
@@ -38,6 +38,8 @@ pub enum Parked {
     AgentReader {
         /// Where.
         address: Address,
+        /// Whether a supervisor.
+        supervisor: bool,
         /// The last event the client has.
         after: u64,
     },
@@ -223,7 +225,12 @@ impl Shard {
         let stored = found?;
         match self.conversations.find(&stored.record.conversation) {
             Some(index) => Some(index),
-            None => Some(self.conversations.insert(Conversation::from_stored(*stored))),
+            None => {
+                let passed_ms = self.now.unix_ms.saturating_sub(stored.last_at_ms);
+                let index = self.conversations.insert(Conversation::from_stored(*stored));
+                self.start_clock(index, passed_ms);
+                Some(index)
+            }
         }
     }
 
@@ -235,9 +242,9 @@ impl Shard {
                 self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
                 self.tell(&inbound, &inbound::UNKNOWN, out);
             }
-            Parked::AgentReader { address, after } => {
+            Parked::AgentReader { address, supervisor, after } => {
                 if let Some(index) = self.conversations.find(id) {
-                    self.tell_the_rest(index, address, after, out);
+                    self.tell_the_rest(index, (address, supervisor), after, out);
                 }
             }
         }
@@ -250,7 +257,7 @@ impl Shard {
         out: &mut Outputs,
     ) {
         let parked = self.loading.visitors.remove(key).unwrap_or_default();
-        let Ok(KnownOfVisitor { open, last_id }) = found else {
+        let Ok(KnownOfVisitor { open, last_id, last_agent }) = found else {
             for (connection, _) in parked {
                 self.dismiss(connection, Farewell::UNAVAILABLE, out);
             }
@@ -262,7 +269,9 @@ impl Shard {
             Some(_) => None,
             None => self.take_in(open),
         };
+        let last_agent: Option<(AgentName, u64)> = last_agent.map(|(agent, at_ms)| (agent.into(), at_ms));
         for (connection, hello) in parked {
+            let hello = VisitorHello { last_agent: last_agent.clone(), ..hello };
             self.attach_found(connection, hello, last_id.as_deref(), out);
         }
         if let Some(index) = taken_in {

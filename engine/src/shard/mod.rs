@@ -7,6 +7,7 @@
 //! The folder follows one message: [`crate::channel`] makes bytes into messages, `hello` says who speaks,
 //! `inbound` decides, `delivery` lets go of what became durable, `desk_link` talks with the desk.
 
+mod agent_acts;
 mod connections;
 mod conversations;
 mod delivery;
@@ -18,11 +19,14 @@ pub mod inbound;
 mod loading;
 mod overload;
 mod peers;
+mod phases;
 mod preface;
+pub mod reasons;
 mod sessions;
 mod strangers;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 use std::net::IpAddr;
 use std::{
@@ -48,9 +52,13 @@ pub use self::{
     overload::Shed,
     peers::{Ended, PeerCounts},
     sessions::Session,
+    timers::DialogSettings,
 };
 use crate::{
-    desk::{Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings},
+    desk::{
+        Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings,
+        teams::{FIRST_TEAM, Teams},
+    },
     gate::Gate,
     identity::Identity,
     jobs::{Done, Job},
@@ -61,8 +69,6 @@ use crate::{
     shedding::Step,
 };
 
-/// The only team there is so far.
-pub const TEAM: &str = "default";
 /// The site of visitors who name none.
 pub const SITE: &str = "default";
 
@@ -278,6 +284,8 @@ pub enum LaneItem {
         agent: AgentName,
         /// Where.
         address: Address,
+        /// Whether a supervisor.
+        supervisor: bool,
         /// What the connection agreed on, if it takes compressed frames.
         deflate: Option<Deflate>,
         /// The last event the client has, by conversation.
@@ -325,6 +333,10 @@ pub struct Settings {
     pub shards: usize,
     /// Of the desk.
     pub desk: DeskSettings,
+    /// The teams at the start; later ones come by [`Done::Teams`].
+    pub teams: Arc<Teams>,
+    /// Of the dialog.
+    pub dialog: DialogSettings,
     /// Longest silence that either side bears, in milliseconds.
     pub heartbeat_ms: u32,
     /// Whether `permessage-deflate` is granted to clients that offer it.
@@ -385,6 +397,13 @@ pub struct Counts {
     pub refused_tls: [u64; TlsRefusal::ALL.len()],
 }
 
+/// Where an agent is connected, on any shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct AgentConnection {
+    address: Address,
+    supervisor: bool,
+}
+
 /// One core's share of the conversations and connections.
 pub struct Shard {
     index: usize,
@@ -399,7 +418,7 @@ pub struct Shard {
     conversations: Conversations,
     loading: loading::Loading,
     effects: Effects,
-    agents: BTreeMap<AgentName, Vec<Address>>,
+    agents: BTreeMap<AgentName, Vec<AgentConnection>>,
     /// Those of their connections that take compressed frames.
     deflating: BTreeMap<Address, Deflate>,
     compressor: Compressor,
@@ -433,7 +452,7 @@ impl Shard {
     /// A shard that goes on where its journal ended. What it has to tell the desk comes out of the first
     /// turn.
     pub fn new(index: usize, settings: Settings, beginning: Beginning, now: Now, out: &mut Outputs) -> Self {
-        let has_desk = placement::shard_of_team(SITE, TEAM, settings.shards) == index;
+        let has_desk = placement::shard_of_team(SITE, FIRST_TEAM, settings.shards) == index;
         let mut shard = Self {
             index,
             now,
@@ -449,7 +468,7 @@ impl Shard {
             deflating: BTreeMap::new(),
             compressor: Compressor::default(),
             decompressor: Decompressor::default(),
-            desk: has_desk.then(|| Desk::new(settings.desk)),
+            desk: has_desk.then(|| Desk::new(settings.desk, Arc::clone(&settings.teams))),
             desk_outputs: Vec::new(),
             newest_begun_ms: 0,
             newcomers: Vec::new(),
@@ -505,6 +524,7 @@ impl Shard {
 
     /// Ends the turn: what time alone decides.
     pub fn finish(&mut self, out: &mut Outputs) {
+        self.run_clocks(out);
         self.tick_desk(out);
         self.tick_overload(out);
         self.sweep(out);
@@ -582,8 +602,8 @@ impl Shard {
             LaneItem::PageTaken { conversation, address } => self.page_taken(&conversation, address, out),
             LaneItem::Dismiss { connection, farewell } => self.dismiss(connection, farewell, out),
             LaneItem::Arrival { token, arrival } => self.arrived(token, arrival, out),
-            LaneItem::AgentArrived { agent, address, deflate, resume } => {
-                self.agent_arrived(agent, address, deflate, &resume, out);
+            LaneItem::AgentArrived { agent, address, supervisor, deflate, resume } => {
+                self.agent_arrived(agent, (address, supervisor), deflate, &resume, out);
             }
             LaneItem::AgentDeparted { agent, address } => self.agent_departed(&agent, address),
             LaneItem::Desk(input) => self.desk_input(input),
@@ -599,11 +619,14 @@ impl Shard {
             Done::HttpBytes { exchange, bytes, last, close } => {
                 self.http_bytes(exchange, &bytes, last, close, out);
             }
-            Done::AgentChecked { connection, name, resume, allowed } => {
-                self.agent_checked(connection, name, resume, allowed, out);
+            Done::AgentChecked { connection, name, resume, role } => {
+                self.agent_checked(connection, name, resume, role, out);
             }
             Done::Conversation { .. } | Done::Open { .. } | Done::Events { .. } => self.loaded(done, out),
-            Done::Recent { conversation, reply } => reply(self.conversations.recent_events(&conversation)),
+            Done::Recent { conversation, knows_why, reply } => {
+                reply(self.conversations.recent_events(&conversation, knows_why));
+            }
+            Done::Teams(teams) => self.set_teams(teams),
             Done::Projected { up_to } => self.conversations.trim(up_to),
             Done::Tls(config) => self.settings.tls = Some(config),
         }

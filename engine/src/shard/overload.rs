@@ -130,9 +130,8 @@ impl Shard {
         let highest = self.overload.highest();
         if highest != before {
             let message = shedding_message(highest);
-            let here =
-                self.agents.values().flatten().filter(|address| usize::from(address.shard) == self.index);
-            for address in here {
+            let addresses = self.agents.values().flatten().map(|connection| connection.address);
+            for address in addresses.filter(|address| usize::from(address.shard) == self.index) {
                 out.send(address.connection, |bytes| web::encode_message(&message, bytes));
             }
         }

@@ -4,7 +4,7 @@ use std::{ops::ControlFlow, sync::Arc};
 
 use codec::{
     json::{self, MessageError},
-    message::{ClientMessage, ServerMessage},
+    message::{ClientMessage, ServerMessage, TransferTarget},
     websocket::{Deflate, Incoming},
 };
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     channel::web,
-    desk::{AgentName, AgentStatus, DeskInput},
+    desk::{AgentName, AgentStatus, DeskInput, Target},
     limits, placement,
 };
 
@@ -39,6 +39,8 @@ pub enum Session {
     Agent {
         /// The login name.
         name: AgentName,
+        /// Whether a supervisor or an administrator.
+        supervisor: bool,
     },
 }
 
@@ -213,7 +215,9 @@ impl Shard {
             (Some(Session::Visitor { conversation, visitor, vip }), message) => {
                 self.visitor_message(id, conversation, visitor, vip, message, out);
             }
-            (Some(Session::Agent { name }), message) => self.agent_message(id, name, message, out),
+            (Some(Session::Agent { name, supervisor }), message) => {
+                self.agent_message(id, (name, supervisor), message, out);
+            }
         }
     }
 
@@ -252,13 +256,26 @@ impl Shard {
             }
             ClientMessage::Presence { .. } => return self.refuse_role(id, "", "presence", vip, out),
             ClientMessage::Transfer { .. } => return self.refuse_role(id, "", "transfer", vip, out),
+            ClientMessage::Accept { .. } => return self.refuse_role(id, "", "accept", vip, out),
+            ClientMessage::Decline { .. } => return self.refuse_role(id, "", "decline", vip, out),
+            ClientMessage::TakeOver { .. } => return self.refuse_role(id, "", "takeover", vip, out),
+            ClientMessage::Watch { .. } => return self.refuse_role(id, "", "watch", vip, out),
+            ClientMessage::Whisper { id: message, .. } => {
+                return self.refuse_role(id, &message, "whisper", vip, out);
+            }
             ClientMessage::Hello(_) => unreachable!("handled by client_message"),
         };
         let sender = Sender::Visitor { connection: id, visitor };
         self.admit(conversation, sender, vip, body, out);
     }
 
-    fn agent_message(&mut self, id: u64, name: AgentName, message: ClientMessage<'_>, out: &mut Outputs) {
+    fn agent_message(
+        &mut self,
+        id: u64,
+        (name, supervisor): (AgentName, bool),
+        message: ClientMessage<'_>,
+        out: &mut Outputs,
+    ) {
         let (conversation, body) = match message {
             ClientMessage::Presence { state, capacity } => {
                 return self.tell_desk(DeskInput::Presence { agent: name, state, capacity }, out);
@@ -267,15 +284,32 @@ impl Shard {
                 (conversation, Body::Message { id: id.into(), content: content.to_json() })
             }
             ClientMessage::Note { id, conversation, text } => {
-                (Some(conversation), Body::Note { id: id.into(), text: text.into() })
+                (Some(conversation), Body::Note { id: id.into(), text: text.into(), whispers: false })
             }
             ClientMessage::Typing { conversation, text } => {
                 (conversation, Body::Typing { text: text.map(Into::into) })
             }
             ClientMessage::Read { conversation, seq } => (conversation, Body::Read { seq }),
             ClientMessage::Close { conversation } => (conversation, Body::Close),
-            ClientMessage::Transfer { conversation, agent } => {
-                (Some(conversation), Body::Transfer { to: agent.into() })
+            ClientMessage::Transfer { conversation, to, note } => {
+                let to = match to {
+                    TransferTarget::Agent(agent) => Target::Agent(agent.into()),
+                    TransferTarget::Team(team) => Target::Team(team.into()),
+                };
+                (Some(conversation), Body::Transfer { to, note: note.map(Into::into) })
+            }
+            ClientMessage::Accept { conversation } => (Some(conversation), Body::Accept),
+            ClientMessage::Decline { conversation } => (Some(conversation), Body::Decline),
+            ClientMessage::TakeOver { conversation } => (Some(conversation), Body::TakeOver),
+            ClientMessage::Watch { conversation, after, begins } if supervisor => {
+                (Some(conversation), Body::Watch { after, begins })
+            }
+            ClientMessage::Whisper { id, conversation, text } if supervisor => {
+                (Some(conversation), Body::Note { id: id.into(), text: text.into(), whispers: true })
+            }
+            ClientMessage::Watch { .. } => return self.refuse_role(id, "", "watch", true, out),
+            ClientMessage::Whisper { id: message, .. } => {
+                return self.refuse_role(id, &message, "whisper", true, out);
             }
             ClientMessage::Human => return self.refuse_role(id, "", "human", true, out),
             ClientMessage::Rate { .. } => return self.refuse_role(id, "", "rate", true, out),
@@ -289,7 +323,7 @@ impl Shard {
             let text = "there is no such conversation; use the id as an event gave it";
             return self.refuse_invalid(id, body.message_id(), "unknown_conversation", text, true, out);
         }
-        let sender = Sender::Agent { address: self.address(id), name };
+        let sender = Sender::Agent { address: self.address(id), name, supervisor };
         self.admit(conversation.as_ref().into(), sender, true, body, out);
     }
 
@@ -386,7 +420,7 @@ impl Shard {
                     self.conversations.drop_if_idle(index);
                 }
             }
-            Session::Agent { name } => {
+            Session::Agent { name, .. } => {
                 self.counts.agents -= 1;
                 let address = self.address(id);
                 for shard in 0..self.settings.shards {
@@ -401,8 +435,8 @@ impl Shard {
     pub(super) fn tell_presence(&mut self, status: &AgentStatus, out: &mut Outputs) {
         let mut frame = Vec::new();
         web::encode_message(&presence_message(status), &mut frame);
-        let here = self.agents.values().flatten().filter(|address| usize::from(address.shard) == self.index);
-        for address in here {
+        let connections = self.agents.values().flatten().map(|connection| connection.address);
+        for address in connections.filter(|address| usize::from(address.shard) == self.index) {
             out.send(address.connection, |bytes| bytes.extend_from_slice(&frame));
         }
     }
@@ -420,7 +454,9 @@ pub(super) fn presence_message(status: &AgentStatus) -> ServerMessage<'_> {
 
 fn message_id(message: &ClientMessage<'_>) -> String {
     match message {
-        ClientMessage::Message { id, .. } | ClientMessage::Note { id, .. } => id.to_string(),
+        ClientMessage::Message { id, .. }
+        | ClientMessage::Note { id, .. }
+        | ClientMessage::Whisper { id, .. } => id.to_string(),
         _ => String::new(),
     }
 }

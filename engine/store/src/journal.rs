@@ -24,8 +24,11 @@ pub use reader::{Cursor, Reader, Step, Stop};
 pub use salvage::{salvage, salvage_header};
 pub use writer::{Group, TooLong, Writer};
 
-/// The version of the format; in every segment header.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the format; in every segment header that is written.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest version that is read: 2 added to 1, and changed nothing of it.
+pub const FORMAT_VERSION_OLDEST: u32 = 1;
 
 /// What is written at once is a multiple of this, and begins at a multiple of it.
 pub const BLOCK_BYTES: usize = 4096;

@@ -3,6 +3,9 @@
 //! The payload of a journal record is the `rkyv` archive of a [`Record`]: little-endian, unaligned, 32-bit
 //! offsets. A change of any field or variant here is a change of the format: it needs a new
 //! [`FORMAT_VERSION`](crate::journal::FORMAT_VERSION). A test pins the bytes.
+//!
+//! Version 2 only added to version 1: a variant of [`Record`], smaller than the largest so that archives keep their
+//! shape, and phases. So what version 1 wrote is read as it is.
 
 use rkyv::{Archive, Deserialize, Serialize};
 
@@ -13,6 +16,8 @@ pub enum Record {
     Conversation(ConversationRecord),
     /// Something happened in a conversation.
     Event(EventRecord),
+    /// Which team a conversation is for, where that is not the first one; since version 2.
+    Team(TeamRecord),
 }
 
 /// Who a conversation is with.
@@ -33,6 +38,20 @@ pub struct ConversationRecord {
     /// When, milliseconds since 1970.
     pub at_ms: u64,
 }
+
+/// Which team a conversation is for from now on.
+#[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct TeamRecord {
+    /// Which conversation.
+    pub conversation: String,
+    /// The team's name; empty: the first one.
+    pub team: String,
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+// A larger one would change the shape of every record.
+const _: () = assert!(size_of::<ArchivedTeamRecord>() <= size_of::<ArchivedEventRecord>());
 
 /// One event of a conversation.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -95,14 +114,24 @@ pub enum Role {
 
 impl Phase {
     /// Every phase, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 11] = [
         Self::Greeting,
         Self::WaitingUserInput,
         Self::Queued,
         Self::Answered,
         Self::Unanswered,
         Self::Closed,
+        Self::WaitingMissed,
+        Self::Processing,
+        Self::ProcessingMissed,
+        Self::LeaveMessage,
+        Self::Rating,
     ];
+
+    /// Whether nobody may say anything any more.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Closed | Self::Rating)
+    }
 }
 
 /// Where a conversation stands; the numbers are the journal's.
@@ -121,4 +150,14 @@ pub enum Phase {
     Unanswered = 5,
     /// Over.
     Closed = 6,
+    /// As [`Phase::WaitingUserInput`], and the bot did not understand the last words; since version 2, like all below.
+    WaitingMissed = 7,
+    /// The bot thinks.
+    Processing = 8,
+    /// The bot thinks, and did not understand the words before.
+    ProcessingMissed = 9,
+    /// Nobody is there, or had time: what is written is kept for later.
+    LeaveMessage = 10,
+    /// Over, and the visitor is asked how it was.
+    Rating = 11,
 }

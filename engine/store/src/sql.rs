@@ -1,10 +1,11 @@
-//! What SQL makes of the journal, and what has SQL as its record from the start: accounts and settings.
+//! What SQL makes of the journal, and what has SQL as its record from the start: accounts, teams and
+//! settings.
 //!
 //! One SQLite file, in WAL mode, so that readers never block the one writer nor it them. Everything here
 //! blocks on the disk: it is for the pool's threads, never for a shard's.
 //!
 //! [`Projection`] applies the journal's records and remembers in the same transaction how far it came.
-//! [`Reader`] answers questions. [`Accounts`] and [`Settings`] have a connection each. A transaction that was
+//! [`Reader`] answers questions. [`Accounts`], [`Teams`] and [`Settings`] have a connection each. A transaction that was
 //! committed survives power loss (`synchronous=FULL`): journal segments are reused behind it.
 
 mod accounts;
@@ -19,6 +20,7 @@ mod rows;
 mod schema;
 mod search;
 mod settings;
+mod teams;
 mod words;
 
 #[cfg(test)]
@@ -39,6 +41,7 @@ pub use rebuild::{Made, Old, OldRead, Rebuilder, settle};
 pub use repair::{LOST_TEXT, Repairer, change_by_hand};
 pub use search::{Found, Hit, SearchQuery};
 pub use settings::Settings;
+pub use teams::{StoredTeam, Teams};
 pub use words::{SnippetPart, Terms, said};
 
 /// How many of the newest client ids of a conversation are remembered.
@@ -72,6 +75,12 @@ pub struct StoredConversation {
     pub agent: String,
     /// Whether it has a rating.
     pub rated: bool,
+    /// When its last event was, milliseconds since 1970.
+    pub last_at_ms: u64,
+    /// The number of the last message; 0: nothing was said.
+    pub last_message: u64,
+    /// Which team it is for; empty: the first one.
+    pub team: String,
     /// The newest messages with a client id, oldest first: resends are answered from them. At most
     /// [`KNOWN_IDS_MAX`].
     pub known_ids: Vec<KnownMessage>,
@@ -101,6 +110,8 @@ pub struct Summary {
     pub phase: Phase,
     /// Who serves it; empty: nobody.
     pub agent: String,
+    /// Which team it is for; empty: the first one.
+    pub team: String,
     /// Whether it has a rating.
     pub rated: bool,
     /// When it began, milliseconds since 1970.

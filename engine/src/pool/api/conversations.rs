@@ -53,8 +53,8 @@ pub(super) async fn list(
     let before = query.before.as_deref().map_or(Some(Before::NEWEST), place);
     let before = before.ok_or_else(|| wrong_query("before must be the text that the last page gave"))?;
     let state = query.state.unwrap_or_else(|| "all".to_owned());
-    if !["all", "open", "waiting", "mine", "closed"].contains(&state.as_str()) {
-        return Err(wrong_query("state must be all, open, waiting, mine or closed"));
+    if !["all", "open", "waiting", "left", "mine", "closed"].contains(&state.as_str()) {
+        return Err(wrong_query("state must be all, open, waiting, left, mine or closed"));
     }
     let mut found = api
         .records
@@ -62,6 +62,7 @@ pub(super) async fn list(
             let state = match state.as_str() {
                 "open" => ConversationState::Open,
                 "waiting" => ConversationState::Waiting,
+                "left" => ConversationState::Left,
                 "mine" => ConversationState::Mine(&agent.name),
                 "closed" => ConversationState::Closed,
                 _ => ConversationState::All,
@@ -119,11 +120,14 @@ fn preview(message: &EventRecord) -> String {
 const fn phase_name(phase: Phase) -> &'static str {
     match phase {
         Phase::Greeting => "greeting",
-        Phase::WaitingUserInput => "waiting_user_input",
+        Phase::WaitingUserInput | Phase::WaitingMissed => "waiting_user_input",
+        Phase::Processing | Phase::ProcessingMissed => "processing",
         Phase::Queued => "queued",
         Phase::Answered => "answered",
         Phase::Unanswered => "unanswered",
-        Phase::Closed => "closed",
+        Phase::LeaveMessage => "leave_message",
+        // Over for everybody who asks; that a rating may still come is the visitor's affair.
+        Phase::Closed | Phase::Rating => "closed",
     }
 }
 

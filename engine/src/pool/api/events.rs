@@ -3,7 +3,7 @@
 //! The owning shard is asked first and SQL second: what the shard has already dropped from memory was in SQL
 //! before, so nothing falls between the two.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -25,7 +25,7 @@ use super::{
     conversations::within,
     error::{Path, Query},
 };
-use crate::jobs::Done;
+use crate::{identity::AgentRole, jobs::Done, shard::reasons::without_reason};
 
 /// Events of one page when nobody says.
 const LIMIT_DEFAULT: usize = 200;
@@ -49,7 +49,7 @@ pub(super) struct EventsQuery {
 
 pub(super) async fn list(
     State(api): State<Api>,
-    _: Caller,
+    Caller(caller): Caller,
     Path(id): Path,
     Query(query): Query<EventsQuery>,
 ) -> Result<Response, ApiError> {
@@ -57,10 +57,12 @@ pub(super) async fn list(
     let after = query.after;
     let unknown = || ApiError::not_found("there is no conversation with this id");
     let shard = (api.shard_of)(&id).ok_or_else(unknown)?;
-    let recent = recent(&api, shard, &id).await?;
+    let knows_why = caller.role != AgentRole::Agent;
+    let recent = recent(&api, shard, &id, knows_why).await?;
     let asked = id.clone();
     let stored = api.records.read(move |reader| reader.events(&asked, after, limit, PAGE_BYTES_MAX)).await?;
-    let stored = stored.iter().map(|event| (event.seq, wire(event))).collect();
+    let shown = |event| if knows_why { Cow::Borrowed(event) } else { without_reason(event) };
+    let stored = stored.iter().map(|event| (event.seq, wire(&shown(event)))).collect();
     let last_seq = match recent.last() {
         Some((seq, _)) => *seq,
         // Not in memory: SQL has all of it.
@@ -70,14 +72,19 @@ pub(super) async fn list(
 }
 
 /// The durable events that the shard has in memory.
-async fn recent(api: &Api, shard: usize, conversation: &str) -> Result<Vec<Numbered>, ApiError> {
+async fn recent(
+    api: &Api,
+    shard: usize,
+    conversation: &str,
+    knows_why: bool,
+) -> Result<Vec<Numbered>, ApiError> {
     let (sender, receiver) = oneshot::channel();
     let reply = Box::new(move |events| {
         // The request may have been given up since.
         drop(sender.send(events));
     });
     let answer = async {
-        api.dones[shard].push(Done::Recent { conversation: conversation.into(), reply }).await;
+        api.dones[shard].push(Done::Recent { conversation: conversation.into(), knows_why, reply }).await;
         receiver.await
     };
     match timeout(SHARD_DEADLINE, answer).await {

@@ -166,7 +166,7 @@ fn shard() -> DoneQueue {
     let slot: Arc<std::sync::OnceLock<DoneQueue>> = Arc::default();
     let own = Arc::clone(&slot);
     let queue = DoneQueue::new(move || {
-        let Some(Done::Recent { conversation, reply }) = own.get().and_then(DoneQueue::pop) else {
+        let Some(Done::Recent { conversation, reply, .. }) = own.get().and_then(DoneQueue::pop) else {
             return;
         };
         let known = if &*conversation == "c1" { 3..6 } else { 0..0 };
@@ -520,6 +520,54 @@ async fn readiness_follows_the_server() {
 }
 
 #[tokio::test]
+async fn an_administrator_makes_teams_and_everybody_sees_them() {
+    let desk = Desk::new();
+    desk.add("boss", AccountRole::Admin, false);
+    let boss = desk.token("boss");
+    let first = json!({"name": "default", "overflow_after_s": 0, "prefer_last_agent_s": 604_800, "accept_within_s": 0});
+    assert_eq!(desk.get("/api/v1/teams").await, (200, json!({"teams": [first]})));
+    let settings = json!({
+        "members": [{"agent": "a", "capacity": 3}],
+        "hours": {"zone": "Asia/Shanghai", "week": {"monday": ["09:00-18:00"]}, "special_days": {"2026-10-01": []}},
+        "overflow_after_s": 60, "overflow_to": "default", "prefer_last_agent_s": 0, "accept_within_s": 20,
+    });
+    let (status, answer) = desk.call("PUT /api/v1/teams/boots", Some(&boss), Some(settings.clone())).await;
+    let mut shown = settings;
+    shown["name"] = json!("boots");
+    assert_eq!((status, &answer), (200, &shown));
+    assert_eq!(desk.get("/api/v1/teams").await.1["teams"], json!([shown, first]));
+    let removed = desk.call("DELETE /api/v1/teams/boots", Some(&boss), None).await;
+    assert_eq!(removed, (200, json!({"removed": "boots"})));
+    let again = desk.call("DELETE /api/v1/teams/boots", Some(&boss), None).await;
+    assert_eq!(again.0, 404);
+    assert_eq!(desk.get("/api/v1/teams").await.1["teams"], json!([first]));
+}
+
+#[tokio::test]
+async fn a_team_that_cannot_be_is_refused_in_words() {
+    let desk = Desk::new();
+    desk.add("boss", AccountRole::Admin, false);
+    let (boss, agent) = (desk.token("boss"), desk.token("a"));
+    for (name, settings, code, words) in [
+        ("two%20words", json!({}), "wrong_name", "letters"),
+        ("boots", json!({"overflow_to": "boots"}), "wrong_field", "no other team"),
+        ("boots", json!({"overflow_to": "nowhere"}), "wrong_field", "no other team"),
+        ("boots", json!({"members": 3}), "wrong_field", "members"),
+        ("boots", json!({"hours": {"zone": "Peking", "week": {}}}), "wrong_field", "time zone"),
+    ] {
+        let call = format!("PUT /api/v1/teams/{name}");
+        let (status, answer) = desk.call(&call, Some(&boss), Some(settings)).await;
+        assert_eq!((status, &answer["error"]["code"]), (422, &json!(code)), "{answer}");
+        assert!(answer["error"]["text"].as_str().is_some_and(|text| text.contains(words)), "{answer}");
+    }
+    for call in ["PUT /api/v1/teams/boots", "DELETE /api/v1/teams/boots"] {
+        let (status, _) = desk.call(call, Some(&agent), Some(json!({}))).await;
+        assert_eq!(status, 403, "{call}");
+    }
+    assert_eq!(desk.get("/api/v1/teams").await.1["teams"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test]
 async fn the_openapi_document_and_the_routes_name_each_other() {
     let document: Value = serde_json::from_str(documents::OPENAPI).expect("JSON");
     let schema: Value = serde_json::from_str(documents::WEBSOCKET_SCHEMA).expect("JSON");
@@ -530,7 +578,11 @@ async fn the_openapi_document_and_the_routes_name_each_other() {
         assert!(source.contains(&format!(".route(\"{path}\"")), "{path} is described but not routed");
         let desk = Desk::new();
         for method in operations.as_object().expect("operations").keys() {
-            let call = format!("{} {}", method.to_uppercase(), path.replace("{id}", "c1"));
+            let call = format!(
+                "{} {}",
+                method.to_uppercase(),
+                path.replace("{id}", "c1").replace("{name}", "boots")
+            );
             let (status, _) = desk.call(&call, None, None).await;
             assert!(status != 404 && status != 405, "{call}: {status}");
         }
@@ -538,7 +590,7 @@ async fn the_openapi_document_and_the_routes_name_each_other() {
     for line in source.lines().filter(|line| line.trim().starts_with(".route(\"/api/v1")) {
         let path = line.split('"').nth(1).expect("a path");
         let operations = paths.get(path).unwrap_or_else(|| panic!("{path} is routed but not described"));
-        for method in ["get", "post"] {
+        for method in ["get", "post", "put", "delete"] {
             assert_eq!(
                 line.contains(&format!("{method}(")),
                 operations.get(method).is_some(),

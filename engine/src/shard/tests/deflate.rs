@@ -5,10 +5,7 @@ use std::sync::Arc;
 use codec::websocket::{Compressor, Deflate, Opcode};
 use store::record::{EventKind, EventRecord, Phase, Role};
 
-use super::{
-    super::event_frame::{self, EventFrame},
-    world::World,
-};
+use super::{super::event_frame::EventFrame, world::World};
 
 const OFFER: &str = "permessage-deflate; client_max_window_bits";
 
@@ -131,12 +128,29 @@ fn event(text: &str) -> EventRecord {
 #[test]
 fn an_event_is_compressed_once_for_all_who_agreed() {
     let (mut compressor, agreed) = (Compressor::default(), Some(Deflate::LARGEST_WINDOW));
-    let mut frame = EventFrame::new(event_frame::encode(&event(&long("once")), &mut Vec::new()));
-    assert!(Arc::ptr_eq(&frame.for_reader(agreed), frame.plain()), "nobody compressed it yet");
+    let mut frame = EventFrame::of(&event(&long("once")), &mut Vec::new());
+    let plain = Arc::clone(frame.plain_for(false));
+    assert!(Arc::ptr_eq(&frame.for_reader(false, agreed), &plain), "nobody compressed it yet");
     frame.compress(&mut compressor);
-    let first = frame.for_reader(agreed);
+    let first = frame.for_reader(false, agreed);
     frame.compress(&mut compressor);
-    assert!(Arc::ptr_eq(&first, &frame.for_reader(agreed)));
-    assert!(first.len() < frame.plain().len() / 2);
-    assert!(Arc::ptr_eq(&frame.for_reader(None), frame.plain()));
+    assert!(Arc::ptr_eq(&first, &frame.for_reader(false, agreed)));
+    assert!(Arc::ptr_eq(&first, &frame.for_reader(true, agreed)), "there is no reason in it");
+    assert!(first.len() < plain.len() / 2);
+    assert!(Arc::ptr_eq(&frame.for_reader(false, None), &plain));
+}
+
+#[test]
+fn a_reason_is_told_to_those_only_who_may_know_it_compressed_or_not() {
+    let (mut compressor, agreed) = (Compressor::default(), Some(Deflate::LARGEST_WINDOW));
+    let content = format!(r#"{{"agent":"{}","why":{{"rule":"least_loaded"}}}}"#, long("li"));
+    let assigned = EventRecord { kind: EventKind::Assigned, content, ..event("") };
+    let mut frame = EventFrame::of(&assigned, &mut Vec::new());
+    let says_why = |json: &[u8]| String::from_utf8_lossy(json).contains("least_loaded");
+    for _ in 0..2 {
+        assert!(says_why(frame.json(true)) && says_why(&frame.for_reader(true, agreed)));
+        assert!(!says_why(frame.json(false)) && !says_why(&frame.for_reader(false, None)));
+        frame.compress(&mut compressor);
+    }
+    assert!(frame.for_reader(false, agreed).len() < frame.plain_for(false).len() / 2);
 }

@@ -1,8 +1,11 @@
 //! Whole conversations over shards without machines.
 
+mod clocks;
 mod deflate;
+mod desk;
 mod overload;
 mod proxies;
+mod replay;
 mod tls;
 mod world;
 

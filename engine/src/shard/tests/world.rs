@@ -16,11 +16,11 @@ use store::{
 };
 
 use super::{
-    super::{Beginning, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
+    super::{Beginning, DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
     tls::{TlsClient, TlsPort},
 };
 use crate::{
-    desk::DeskSettings,
+    desk::{DeskSettings, teams::Teams},
     gate::{Gate, GateLimits},
     identity::{AgentRole, Class, Identity, VisitorClaims},
     jobs::{Done, Job, KnownOfVisitor},
@@ -31,6 +31,10 @@ use crate::{
 };
 
 pub const START_MS: u64 = 1_795_392_000_000;
+
+/// Clocks that the stories of talk do not meet.
+pub const DIALOG: DialogSettings =
+    DialogSettings { visitor_idle_ms: 1_800_000, agent_silent_ms: 600_000, rating_ms: 300_000, bot: false };
 
 /// A client's end of a connection.
 pub struct Client {
@@ -88,7 +92,11 @@ pub struct World {
 
 impl World {
     pub fn new(shards: usize) -> Self {
-        Self::on(None, shards)
+        Self::with(Teams::default(), Proxies::default(), None, shards)
+    }
+
+    pub fn with_teams(shards: usize, teams: Teams) -> Self {
+        Self::with(teams, Proxies::default(), None, shards)
     }
 
     /// One whose port speaks TLS, or does not.
@@ -98,9 +106,15 @@ impl World {
 
     /// One behind proxies.
     pub fn behind(proxies: Proxies, port: Option<TlsPort>, shards: usize) -> Self {
+        Self::with(Teams::default(), proxies, port, shards)
+    }
+
+    fn with(teams: Teams, proxies: Proxies, port: Option<TlsPort>, shards: usize) -> Self {
         let settings = Settings {
             shards,
             desk: DeskSettings { lease_ms: 10_000, capacity: 8 },
+            teams: Arc::new(teams),
+            dialog: DIALOG,
             heartbeat_ms: 30_000,
             websocket_deflate: true,
             run: 7,
@@ -140,6 +154,11 @@ impl World {
     }
 
     fn boot(&mut self) {
+        self.start_shards();
+        self.run();
+    }
+
+    fn start_shards(&mut self) {
         for index in 0..self.settings.shards {
             let stored = self.sql_open(index);
             let last_number = self.durable[index].len() as u64;
@@ -149,7 +168,6 @@ impl World {
             self.shards.push(shard);
             self.carry_out(index, out);
         }
-        self.run();
     }
 
     /// Every process dies: what was not durable is gone, connections with it. Then all start anew.
@@ -161,6 +179,15 @@ impl World {
         self.clients.iter_mut().for_each(|client| client.gone = true);
         self.disk_waits = false;
         self.boot();
+    }
+
+    /// As [`World::crash`], seen before anything else can happen.
+    pub fn crash_without_clocks(&mut self) {
+        self.shards.clear();
+        self.inboxes.iter_mut().for_each(VecDeque::clear);
+        self.by_connection.clear();
+        self.clients.iter_mut().for_each(|client| client.gone = true);
+        self.start_shards();
     }
 
     fn now(&self) -> Now {
@@ -175,10 +202,23 @@ impl World {
     }
 
     pub fn pass_ms(&mut self, ms: u64) {
-        let end = self.now_ms + ms;
+        self.tick_until(self.now_ms + ms);
+        self.run();
+    }
+
+    fn tick_until(&mut self, end: u64) {
         while self.now_ms < end {
-            self.now_ms = (self.now_ms + 100).min(end);
+            self.now_ms = (self.now_ms / 100 * 100 + 100).min(end);
             self.tick();
+        }
+    }
+
+    /// Time passes, and whoever is connected shows now and then that it lives.
+    pub fn pass_minutes(&mut self, minutes: u64) {
+        for _ in 0..3 * minutes {
+            let connected: Vec<usize> = self.by_connection.values().copied().collect();
+            connected.into_iter().for_each(|client| self.send_frame(client, Opcode::Ping, b""));
+            self.tick_until(self.now_ms + 20_000);
         }
         self.run();
     }
@@ -317,8 +357,12 @@ impl World {
     fn job(&mut self, index: usize, job: Job) {
         let done = match job {
             Job::CheckAgent { connection, name, resume } => {
-                let allowed = Ok(&*name != "fired");
-                Done::AgentChecked { connection, name, resume, allowed }
+                let role = match &*name {
+                    "fired" => None,
+                    "boss" => Some(AgentRole::Supervisor),
+                    _ => Some(AgentRole::Agent),
+                };
+                Done::AgentChecked { connection, name, resume, role: Ok(role) }
             }
             Job::LoadConversation { request, conversation } => {
                 let found = self.sql_conversation(&conversation).map(Box::new);
@@ -327,7 +371,8 @@ impl World {
             Job::LoadOpen { request, site, visitor } => {
                 let open = self.sql_open_of(&site, &visitor).map(Box::new);
                 let last_id = self.sql_ids_of(&site, &visitor).pop_last();
-                Done::Open { request, found: Ok(KnownOfVisitor { open, last_id }) }
+                let last_agent = self.sql_last_agent(&site, &visitor);
+                Done::Open { request, found: Ok(KnownOfVisitor { open, last_id, last_agent }) }
             }
             Job::LoadEvents { request, conversation, after, limit, .. } => {
                 let events = self.events(&conversation).into_iter().filter(|event| event.seq > after);
@@ -391,7 +436,7 @@ impl World {
         self.durable.iter().flatten().filter_map(mine).collect()
     }
 
-    fn sql_conversation(&self, id: &str) -> Option<StoredConversation> {
+    pub fn sql_conversation(&self, id: &str) -> Option<StoredConversation> {
         let mine = |record: &Record| match record {
             Record::Conversation(conversation) if conversation.conversation == id => {
                 Some(conversation.clone())
@@ -412,6 +457,14 @@ impl World {
             phase: events.last().map_or(Phase::Greeting, |event| event.phase),
             agent: events.last().map(|event| event.agent.clone()).unwrap_or_default(),
             rated: events.iter().any(|event| event.kind == EventKind::Rating),
+            last_at_ms: events.last().map_or(0, |event| event.at_ms),
+            last_message: events
+                .iter()
+                .filter(|event| event.kind == EventKind::Message)
+                .map(|event| event.seq)
+                .max()
+                .unwrap_or(0),
+            team: self.sql_team(id),
             known_ids: events.iter().filter(|event| !event.client_id.is_empty()).map(known).collect(),
         })
     }
@@ -428,22 +481,40 @@ impl World {
 
     fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
         let ids = self.sql_ids_of(site, visitor);
-        ids.iter()
-            .rev()
-            .filter_map(|id| self.sql_conversation(id))
-            .find(|stored| stored.phase != Phase::Closed)
+        ids.iter().rev().filter_map(|id| self.sql_conversation(id)).find(|stored| !stored.phase.is_over())
+    }
+
+    fn sql_team(&self, id: &str) -> String {
+        let mine = |record: &Record| match record {
+            Record::Team(record) if record.conversation == id => Some(record.team.clone()),
+            _ => None,
+        };
+        self.durable.iter().flatten().filter_map(mine).next_back().unwrap_or_default()
+    }
+
+    fn sql_last_agent(&self, site: &str, visitor: &str) -> Option<(String, u64)> {
+        let ids = self.ids().into_iter().filter_map(|id| self.sql_conversation(&id));
+        ids.filter(|stored| stored.record.site == site && stored.record.visitor == visitor)
+            .filter(|stored| !stored.agent.is_empty())
+            .max_by_key(|stored| stored.last_at_ms)
+            .map(|stored| (stored.agent, stored.last_at_ms))
+    }
+
+    /// Every conversation of the journals.
+    pub fn ids(&self) -> std::collections::BTreeSet<String> {
+        let ids = self.durable.iter().flatten().filter_map(|record| match record {
+            Record::Conversation(conversation) => Some(conversation.conversation.clone()),
+            Record::Event(_) | Record::Team(_) => None,
+        });
+        ids.collect()
     }
 
     fn sql_open(&self, shard: usize) -> Vec<StoredConversation> {
-        let ids = self.durable.iter().flatten().filter_map(|record| match record {
-            Record::Conversation(conversation) => Some(conversation.conversation.clone()),
-            Record::Event(_) => None,
-        });
-        let ids: std::collections::BTreeSet<String> = ids.collect();
+        let ids = self.ids();
         let here = |id: &String| placement::shard_of_conversation(id, self.settings.shards) == Some(shard);
         let stored = ids.into_iter().filter(here).filter_map(|id| self.sql_conversation(&id));
         stored
-            .filter(|stored| matches!(stored.phase, Phase::Queued | Phase::Answered | Phase::Unanswered))
+            .filter(|stored| !matches!(stored.phase, Phase::Greeting | Phase::LeaveMessage | Phase::Closed))
             .collect()
     }
 
@@ -631,6 +702,18 @@ impl World {
         let ack =
             |ack: &&Value| (ack["id"].as_str().expect("an id").to_owned(), ack["seq"].as_u64().expect("seq"));
         self.of_type(client, "ack").iter().map(ack).collect()
+    }
+
+    /// Where the conversation stands in memory, by the journal's word.
+    pub fn phase(&self, id: &str) -> Option<String> {
+        let mut all = self.shards.iter().flat_map(Shard::conversations);
+        all.find(|(other, ..)| *other == id).map(|(_, phase, _)| format!("{phase:?}"))
+    }
+
+    /// How many conversations the client last heard that the agent has.
+    pub fn presence(&self, client: usize, agent: &str) -> Option<u64> {
+        let presence = self.of_type(client, "presence");
+        presence.iter().rfind(|presence| presence["agent"] == agent)?["serving"].as_u64()
     }
 
     /// The code of the last refusal.

@@ -1,6 +1,6 @@
 //! The first block of a segment: whose it is. Written before the segment gets its name, never after.
 
-use super::{BLOCK_BYTES, FORMAT_VERSION, layout};
+use super::{BLOCK_BYTES, FORMAT_VERSION, FORMAT_VERSION_OLDEST, layout};
 
 const MAGIC: [u8; 8] = *b"ringdesk";
 /// Where the checksum lies; it covers all before it. All after it is zero.
@@ -29,16 +29,21 @@ pub enum HeaderError {
     Blank,
     /// It does not begin as a segment does, or its checksum is wrong, or there is something after it.
     Damaged,
-    /// Intact, and of another version than [`FORMAT_VERSION`].
+    /// Intact, and of a version before [`FORMAT_VERSION_OLDEST`] or after [`FORMAT_VERSION`].
     Version(u32),
 }
 
 impl SegmentHeader {
     /// The block.
     pub fn encode(&self) -> [u8; BLOCK_BYTES] {
+        self.encode_as(FORMAT_VERSION)
+    }
+
+    /// The block as a program of that version wrote it.
+    pub(super) fn encode_as(&self, version: u32) -> [u8; BLOCK_BYTES] {
         let mut block = [0; BLOCK_BYTES];
         block[..8].copy_from_slice(&MAGIC);
-        block[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        block[8..12].copy_from_slice(&version.to_le_bytes());
         block[12..16].copy_from_slice(&self.stream.to_le_bytes());
         block[16..20].copy_from_slice(&self.segment.to_le_bytes());
         block[20..24].copy_from_slice(&self.segment_bytes.to_le_bytes());
@@ -61,7 +66,7 @@ impl SegmentHeader {
             return Err(HeaderError::Damaged);
         }
         match layout::u32_at(block, 8) {
-            FORMAT_VERSION => Ok(Self {
+            FORMAT_VERSION_OLDEST..=FORMAT_VERSION => Ok(Self {
                 stream: layout::u32_at(block, 12),
                 segment: layout::u32_at(block, 16),
                 segment_bytes: layout::u32_at(block, 20),

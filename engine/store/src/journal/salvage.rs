@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use rkyv::rancor;
 
 use super::{
-    BLOCK_BYTES, RECORD_HEADER_BYTES, SegmentHeader,
+    BLOCK_BYTES, FORMAT_VERSION, FORMAT_VERSION_OLDEST, RECORD_HEADER_BYTES, SegmentHeader,
     layout::{self, ALIGNMENT},
 };
 use crate::record::Record;
@@ -52,8 +52,10 @@ pub fn salvage_header(image: &[u8], stream: u32, segment: u32) -> Option<Segment
         .collect();
     let header = |epoch| SegmentHeader { stream, segment, epoch, segment_bytes };
     let is_checked = |epoch| {
-        let encoded = header(epoch).encode();
-        layout::u32_at(&encoded, CHECKSUM_AT) == layout::u32_at(block, CHECKSUM_AT)
+        (FORMAT_VERSION_OLDEST..=FORMAT_VERSION).any(|version| {
+            let encoded = header(epoch).encode_as(version);
+            layout::u32_at(&encoded, CHECKSUM_AT) == layout::u32_at(block, CHECKSUM_AT)
+        })
     };
     // The checksum first: an epoch with a flipped bit may be the one of an older group in the file.
     let checked = carried.iter().copied().chain([written]).find(|&epoch| is_checked(epoch));

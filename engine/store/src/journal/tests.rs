@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record, Role};
+use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record, Role, TeamRecord};
 
 const EPOCH: u64 = 0x5eed_0000_0007;
 const HEADER: SegmentHeader =
@@ -42,7 +42,9 @@ fn records() -> impl Strategy<Value = Vec<Vec<Record>>> {
             at_ms: 1,
         })
     });
-    let record = prop_oneof![4 => event, 1 => conversation];
+    let team =
+        "\\PC{0,40}".prop_map(|team| Record::Team(TeamRecord { conversation: "c-1".into(), team, at_ms: 2 }));
+    let record = prop_oneof![4 => event, 1 => conversation, 1 => team];
     prop::collection::vec(prop::collection::vec(record, 1..6), 0..8)
 }
 
@@ -222,10 +224,19 @@ fn a_header_comes_back_and_says_what_is_wrong_with_it() {
     assert_eq!(SegmentHeader::decode(&block[1..]), Err(HeaderError::Short));
     assert_eq!(SegmentHeader::decode(&[0; BLOCK_BYTES]), Err(HeaderError::Blank));
     let mut other = block;
-    other[8] = 2;
+    other[8] = 3;
     let checksum = crc32c::crc32c(&other[..36]).to_le_bytes();
     other[36..40].copy_from_slice(&checksum);
-    assert_eq!(SegmentHeader::decode(&other), Err(HeaderError::Version(2)));
+    assert_eq!(SegmentHeader::decode(&other), Err(HeaderError::Version(3)));
+}
+
+#[test]
+fn a_segment_of_the_first_version_is_read_and_its_damaged_header_proved() {
+    let mut written = write(&[vec![event(1, "{}"), event(2, "{}")]], HEADER.segment_bytes as usize);
+    written.image[..BLOCK_BYTES].copy_from_slice(&HEADER.encode_as(FORMAT_VERSION_OLDEST));
+    assert_eq!(read(&written.image), (written.records, Stop::End));
+    written.image[24] ^= 1;
+    assert_eq!(salvage_header(&written.image, HEADER.stream, HEADER.segment), Some(HEADER));
 }
 
 #[test]

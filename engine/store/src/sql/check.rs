@@ -15,7 +15,7 @@ use super::{
     rows::{self, ConversationRow},
     schema,
 };
-use crate::record::{EventRecord, Phase};
+use crate::record::EventRecord;
 
 /// Complaints of SQLite about its own file that are told; one damaged page may cause thousands.
 pub const COMPLAINTS_MAX: usize = 20;
@@ -395,7 +395,7 @@ impl<'a> Story<'a> {
 /// The columns of a row that do not say what its events say.
 fn differing(row: &ConversationRow, events: &Change) -> Vec<&'static str> {
     let last_at_ms = if events.seq == 0 { row.opened_at_ms } else { events.last_at_ms };
-    let is_closed = events.phase == Phase::Closed;
+    let is_closed = events.phase.is_over();
     // Where no event says when it was closed, its row does.
     let closed_at_is_right = match (is_closed, events.closed_at_ms) {
         (false, _) => row.closed_at_ms.is_none(),

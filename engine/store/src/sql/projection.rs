@@ -8,7 +8,7 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{SEQ_MAX, SqlError, WRITER_DURABILITY, open_memory, open_writer, rows, search};
-use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record};
+use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record, TeamRecord};
 
 /// Conversations whose key is remembered; the busy ones of some minutes.
 const KEYS_MAX: usize = 64 * 1024;
@@ -113,6 +113,7 @@ pub(super) fn add(
 ) -> Result<(), SqlError> {
     match record {
         Record::Conversation(record) => insert_conversation(transaction, keys, record)?,
+        Record::Team(record) => set_team(transaction, record)?,
         Record::Event(event) => {
             let key = key(transaction, keys, event)?;
             add_event(transaction, key, event)?;
@@ -181,6 +182,14 @@ pub(super) fn insert_conversation(
     if let Some(key) = key {
         keys.insert(record.conversation.clone(), key);
     }
+    Ok(())
+}
+
+/// The team of a conversation, whose record came before. Where two streams know it, the newer wins.
+pub(super) fn set_team(transaction: &Transaction<'_>, record: &TeamRecord) -> Result<(), SqlError> {
+    transaction
+        .prepare_cached("UPDATE conversations SET team = ?2, team_at = ?3 WHERE id = ?1 AND team_at <= ?3")?
+        .execute(params![record.conversation, record.team, rows::signed(record.at_ms)])?;
     Ok(())
 }
 
@@ -307,7 +316,7 @@ impl Change {
                      last_at = iif(?5 > seq, ?6, last_at),
                      phase = iif(?5 > seq, ?7, phase),
                      agent = iif(?5 > seq, ?8, agent),
-                     closed_at = iif(?5 > seq, iif(?7 = 6, coalesce(?9, closed_at, ?6), NULL), closed_at)
+                     closed_at = iif(?5 > seq, iif(?7 IN (6, 11), coalesce(?9, closed_at, ?6), NULL), closed_at)
                  WHERE key = ?1",
             )?
             .execute(params![

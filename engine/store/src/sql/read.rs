@@ -21,6 +21,8 @@ pub enum ConversationState<'a> {
     Open,
     /// In the queue.
     Waiting,
+    /// A message was left, and nobody has it.
+    Left,
     /// Not over, and served by this agent.
     Mine(&'a str),
     /// Over.
@@ -75,12 +77,12 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// Conversations that wait or are served.
-pub(super) const LIVE: &str = "phase IN (3, 4, 5) ORDER BY last_at, key";
+/// Conversations that wait or are served, or whose end a clock will bring.
+pub(super) const LIVE: &str = "phase NOT IN (1, 6, 10) ORDER BY last_at, key";
 
 /// The newest conversation of a visitor that is not over.
 pub(super) const OPEN_OF_VISITOR: &str =
-    "site = ?1 AND visitor = ?2 AND phase <> 6 ORDER BY last_at DESC, key DESC LIMIT 1";
+    "site = ?1 AND visitor = ?2 AND phase NOT IN (6, 11) ORDER BY last_at DESC, key DESC LIMIT 1";
 
 pub(super) const LAST_ID_OF_VISITOR: &str = "site = ?1 AND visitor = ?2 AND length(id) = ?3";
 
@@ -88,10 +90,13 @@ pub(super) const LAST_ID_OF_VISITOR: &str = "site = ?1 AND visitor = ?2 AND leng
 pub(super) fn list_sql(listed: &Listed<'_>) -> (String, String) {
     let (condition, agent) = match listed.state {
         ConversationState::All => ("", ""),
-        ConversationState::Open => ("AND phase <> 6", ""),
+        ConversationState::Open => ("AND phase <> 6 AND phase <> 11", ""),
         ConversationState::Waiting => ("AND phase <> 6 AND phase = 3", ""),
-        ConversationState::Mine(agent) => ("AND phase <> 6 AND agent = ?5 AND agent <> ''", agent),
-        ConversationState::Closed => ("AND phase = 6", ""),
+        ConversationState::Left => ("AND phase <> 6 AND phase = 10", ""),
+        ConversationState::Mine(agent) => {
+            ("AND phase <> 6 AND phase <> 11 AND agent = ?5 AND agent <> ''", agent)
+        }
+        ConversationState::Closed => ("AND phase IN (6, 11)", ""),
     };
     // Every statement has the same parameters, used or not.
     let visitor = if listed.visitor.is_some() { "AND visitor = ?8" } else { "AND ?8 IS NULL" };
@@ -130,7 +135,7 @@ impl Reader {
         found.next()?.map(|row| self.stored(rows::conversation(row)?)).transpose()
     }
 
-    /// Every conversation that waits or is served, in the order of the last event. The statement is open while
+    /// Every conversation that waits or is served, or that is to end when its time is up, in the order of the last event. The statement is open while
     /// `each` runs, so that no more than one of them is held here.
     pub fn live_conversations(&self, mut each: impl FnMut(StoredConversation)) -> Result<(), SqlError> {
         let mut statement = self.conversations_where(LIVE)?;
@@ -162,6 +167,17 @@ impl Reader {
         let sql = format!("SELECT max(id) FROM conversations WHERE {LAST_ID_OF_VISITOR}");
         let mut statement = self.connection.prepare_cached(&sql)?;
         Ok(statement.query_row(params![site, visitor, characters as i64], |row| row.get(0))?)
+    }
+
+    /// Who served the visitor last, and when the last event of that conversation was, milliseconds since 1970.
+    pub fn last_agent_of(&self, site: &str, visitor: &str) -> Result<Option<(String, u64)>, SqlError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT agent, last_at FROM conversations WHERE site = ?1 AND visitor = ?2 AND agent <> ''
+             ORDER BY last_at DESC LIMIT 1",
+        )?;
+        let found =
+            statement.query_row([site, visitor], |row| Ok((row.get(0)?, rows::unsigned(row.get(1)?))));
+        Ok(found.optional()?)
     }
 
     /// The events of a conversation after `after`, in order: at most `limit` and [`ROWS_MAX`], and none more once
@@ -231,8 +247,8 @@ impl Reader {
 
     fn stored(&self, row: ConversationRow) -> Result<StoredConversation, SqlError> {
         let known_ids = self.known_ids(row.key, row.seq)?;
-        let ConversationRow { record, seq, phase, agent, rated, .. } = row;
-        Ok(StoredConversation { record, seq, phase, agent, rated, known_ids })
+        let ConversationRow { record, seq, phase, agent, rated, last_at_ms, last_message, team, .. } = row;
+        Ok(StoredConversation { record, seq, phase, agent, rated, last_at_ms, last_message, team, known_ids })
     }
 
     fn known_ids(&self, conversation: i64, seq: u64) -> Result<Vec<KnownMessage>, SqlError> {
@@ -263,6 +279,7 @@ impl Reader {
             seq: row.seq,
             phase: row.phase,
             agent: row.agent,
+            team: row.team,
             rated: row.rated,
             opened_at_ms: row.opened_at_ms,
             last_at_ms: row.last_at_ms,

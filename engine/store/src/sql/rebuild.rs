@@ -91,6 +91,7 @@ impl Rebuilder {
                 Record::Conversation(record) => {
                     projection::insert_conversation(&transaction, keys, record)?;
                 }
+                Record::Team(record) => projection::set_team(&transaction, record)?,
                 Record::Event(event) => {
                     let key = projection::key(&transaction, keys, event)?;
                     let inserted = projection::insert_event(&transaction, key, event);
@@ -263,7 +264,7 @@ fn insert_row(connection: &Connection, row: &ConversationRow) -> Result<u64, Sql
     let record = &row.record;
     let sql = format!(
         "INSERT OR IGNORE INTO conversations ({}) VALUES \
-         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
         rows::CONVERSATION_COLUMNS
     );
     let inserted = connection.prepare_cached(&sql)?.execute(params![
@@ -283,6 +284,8 @@ fn insert_row(connection: &Connection, row: &ConversationRow) -> Result<u64, Sql
         rows::signed(row.last_at_ms),
         row.closed_at_ms.map(rows::signed),
         rows::signed(row.last_message),
+        row.team,
+        rows::signed(row.team_at_ms),
     ])?;
     Ok(inserted as u64)
 }
@@ -316,6 +319,8 @@ fn add_ids(connection: &mut Connection, old: &Old, read: &mut OldRead) -> Result
                 last_at_ms: 0,
                 closed_at_ms: None,
                 last_message: 0,
+                team: String::new(),
+                team_at_ms: 0,
             },
         )?;
         read.ids_only += inserted;

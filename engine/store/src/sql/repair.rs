@@ -72,9 +72,9 @@ fn rewrite(transaction: &Transaction<'_>, key: i64) -> Result<(), SqlError> {
     for event in events(transaction, key)? {
         change.add(&event);
         let closed = first_closed_at_ms.or(Some(event.at_ms));
-        first_closed_at_ms = closed.filter(|_| event.phase == Phase::Closed);
+        first_closed_at_ms = closed.filter(|_| event.phase.is_over());
     }
-    let closed_at_ms = change.closed_at_ms.or(first_closed_at_ms).filter(|_| change.phase == Phase::Closed);
+    let closed_at_ms = change.closed_at_ms.or(first_closed_at_ms).filter(|_| change.phase.is_over());
     transaction
         .prepare_cached(
             "UPDATE conversations SET seq = ?2, phase = ?3, agent = ?4, rated = ?5,

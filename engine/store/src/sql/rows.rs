@@ -33,6 +33,11 @@ pub(super) fn phase(value: i64) -> Result<Phase, SqlError> {
         4 => Ok(Phase::Answered),
         5 => Ok(Phase::Unanswered),
         6 => Ok(Phase::Closed),
+        7 => Ok(Phase::WaitingMissed),
+        8 => Ok(Phase::Processing),
+        9 => Ok(Phase::ProcessingMissed),
+        10 => Ok(Phase::LeaveMessage),
+        11 => Ok(Phase::Rating),
         value => Err(SqlError::Damaged { column: "phase", value }),
     }
 }
@@ -88,7 +93,7 @@ pub(super) fn event(conversation: &str, row: &Row<'_>) -> Result<EventRecord, Sq
 
 /// The columns that [`conversation`] reads, in its order.
 pub(super) const CONVERSATION_COLUMNS: &str = "key, id, site, visitor, name, vip, page, record_at, \
-     seq, phase, agent, rated, opened_at, last_at, closed_at, last_message";
+     seq, phase, agent, rated, opened_at, last_at, closed_at, last_message, team, team_at";
 
 /// A row of `conversations`.
 pub(super) struct ConversationRow {
@@ -103,6 +108,9 @@ pub(super) struct ConversationRow {
     pub closed_at_ms: Option<u64>,
     /// 0: nothing was said.
     pub last_message: u64,
+    /// Empty: the first one.
+    pub team: String,
+    pub team_at_ms: u64,
 }
 
 pub(super) fn conversation(row: &Row<'_>) -> Result<ConversationRow, SqlError> {
@@ -126,5 +134,7 @@ pub(super) fn conversation(row: &Row<'_>) -> Result<ConversationRow, SqlError> {
         last_at_ms: unsigned(row.get(13)?),
         closed_at_ms: closed_at.map(unsigned),
         last_message: unsigned(row.get(15)?),
+        team: row.get(16)?,
+        team_at_ms: unsigned(row.get(17)?),
     })
 }

@@ -8,8 +8,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use super::{SqlError, search};
 
 /// Step `n` brings a file from version `n` to `n + 1`. A step that was ever released is never changed.
-const MIGRATIONS: &[Step] =
-    &[Step { sql: VERSION_1, fill: None }, Step { sql: VERSION_2, fill: Some(search::index_all) }];
+const MIGRATIONS: &[Step] = &[
+    Step { sql: VERSION_1, fill: None },
+    Step { sql: VERSION_2, fill: Some(search::index_all) },
+    Step { sql: VERSION_3, fill: None },
+];
 
 /// One step: tables, and what has to be put into them that is not SQL's to make.
 struct Step {
@@ -19,6 +22,20 @@ struct Step {
 
 /// Returns how many rows it put in.
 type Fill = fn(&Transaction<'_>) -> Result<u64, SqlError>;
+
+/// Teams; and what is not over and has a clock running is found at a start.
+const VERSION_3: &str = "
+    ALTER TABLE conversations ADD COLUMN team TEXT NOT NULL DEFAULT '';
+    ALTER TABLE conversations ADD COLUMN team_at INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX conversations_live;
+    CREATE INDEX conversations_live ON conversations (last_at) WHERE phase NOT IN (1, 6, 10);
+    CREATE TABLE teams (
+        site TEXT NOT NULL,
+        name TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        PRIMARY KEY (site, name)
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// Full-text search, and lists by visitor and time.
 const VERSION_2: &str = "
@@ -135,11 +152,16 @@ mod tests {
 
     /// A file of each older version, with one conversation in it, as that version wrote it.
     fn old(version: usize) -> Connection {
-        let connection = Connection::open_in_memory().expect("memory suffices");
+        let mut connection = Connection::open_in_memory().expect("memory suffices");
         for step in &MIGRATIONS[..version] {
             connection.execute_batch(step.sql).expect("as it was released");
         }
         connection.execute_batch(OLD_DATA).expect("as it was written");
+        for fill in MIGRATIONS[..version].iter().filter_map(|step| step.fill) {
+            let transaction = connection.transaction().expect("begins");
+            fill(&transaction).expect("as that version did with each event");
+            transaction.commit().expect("commits");
+        }
         connection.pragma_update(None, "user_version", version as i64).expect("writes");
         connection
     }

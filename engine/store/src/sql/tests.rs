@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::record::{EventKind, Record, Role};
+use crate::record::{EventKind, Record, Role, TeamRecord};
 
 struct Database {
     _directory: tempfile::TempDir,
@@ -388,4 +388,59 @@ proptest::proptest! {
             });
         }
     }
+}
+
+#[test]
+fn a_conversation_is_for_the_team_that_was_named_last_and_knows_who_served() {
+    let database = database();
+    let mut projection = Projection::open(&database.path).expect("opens");
+    let team =
+        |team: &str, at_ms| Record::Team(TeamRecord { conversation: "a".into(), team: team.into(), at_ms });
+    let records = vec![
+        conversation("a", 500),
+        team("returns", 600),
+        event("a", 1, EventKind::Message, Phase::Queued, ""),
+        event("a", 2, EventKind::Assigned, Phase::Unanswered, "li"),
+        team("boots", 700),
+        // Of another stream, and older.
+        team("hats", 650),
+        event("a", 3, EventKind::Closed, Phase::Rating, "li"),
+    ];
+    projection.apply(0, &numbered(1, records)).expect("applies");
+    let reader = Reader::open(&database.path).expect("opens");
+    let stored = reader.conversation("a").expect("reads").expect("is there");
+    assert_eq!((stored.team.as_str(), stored.last_at_ms, stored.last_message), ("boots", 3_000, 1));
+    let visitor = &stored.record.visitor;
+    assert_eq!(reader.last_agent_of("default", visitor).expect("reads"), Some(("li".into(), 3_000)));
+    assert_eq!(reader.last_agent_of("default", "nobody").expect("reads"), None);
+    // Over for whoever begins anew, and live for the clock that waits for a rating.
+    assert_eq!(reader.open_conversation_of("default", visitor).expect("reads"), None);
+    let mut live = 0;
+    reader.live_conversations(|_| live += 1).expect("reads");
+    assert_eq!(live, 1);
+    let listed = |state| {
+        let listed = Listed { state, ..Listed::all("default", 10) };
+        reader.conversations(&listed).expect("reads").len()
+    };
+    assert_eq!(listed(ConversationState::Closed), 1);
+    assert_eq!(listed(ConversationState::Open) + listed(ConversationState::Left), 0);
+}
+
+#[test]
+fn teams_are_kept_changed_and_removed() {
+    let database = database();
+    let teams = Teams::open(&database.path).expect("opens");
+    let team = |name: &str, settings: &str| StoredTeam {
+        site: "default".into(),
+        name: name.into(),
+        settings: settings.into(),
+    };
+    teams.put(&team("returns", "{}")).expect("writes");
+    teams.put(&team("boots", "{}")).expect("writes");
+    teams.put(&team("returns", "{\"x\":1}")).expect("writes");
+    assert_eq!(teams.list().expect("reads"), [team("boots", "{}"), team("returns", "{\"x\":1}")]);
+    assert!(teams.remove("default", "boots").expect("writes"));
+    assert!(!teams.remove("default", "boots").expect("writes"));
+    assert!(!teams.remove("another", "returns").expect("writes"));
+    assert_eq!(teams.list().expect("reads").len(), 1);
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::{
-    record::{ConversationRecord, EventKind, Record, Role},
+    record::{ConversationRecord, EventKind, Phase, Record, Role},
     sql::{
         Account, AccountRole, Accounts, LOST_TEXT, Old, Projection, Reader, Rebuilder, Repairer, SearchQuery,
         Terms, open_writer,
