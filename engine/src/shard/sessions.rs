@@ -399,8 +399,13 @@ impl Shard {
 
     /// Tells the agents connected here about one of them.
     pub(super) fn tell_presence(&mut self, status: &AgentStatus, out: &mut Outputs) {
+        self.tell_agents_here(&presence_message(status), out);
+    }
+
+    /// Something for every agent connected to this shard.
+    pub(super) fn tell_agents_here(&self, message: &ServerMessage<'_>, out: &mut Outputs) {
         let mut frame = Vec::new();
-        web::encode_message(&presence_message(status), &mut frame);
+        web::encode_message(message, &mut frame);
         let here = self.agents.values().flatten().filter(|address| usize::from(address.shard) == self.index);
         for address in here {
             out.send(address.connection, |bytes| bytes.extend_from_slice(&frame));
