@@ -50,7 +50,7 @@ check: web/node_modules/.installed ## Formats, lints, licences: what a review mu
 test: check test-web build test-rust sim-planted sim kill-loop e2e ## All tests; installs what they need
 
 test-rust: $(FAKETIME) ## Unit, property and process tests
-	cargo test --workspace --locked
+	cargo test --workspace --locked --no-fail-fast
 
 sim: ## SEEDS simulated lives of the server under every fault; make sim SEED=7 replays one and tells all of it
 	cargo run --locked -p sim -- $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))

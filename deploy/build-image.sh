@@ -10,7 +10,8 @@ command -v buildah >/dev/null || {
 }
 
 target="$(uname -m)-unknown-linux-gnu"
-RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked -p engine --target "$target"
+# Random bytes from the system call itself: an empty root may have no /dev/urandom.
+RUSTFLAGS='-C target-feature=+crt-static --cfg getrandom_backend="linux_getrandom"' cargo build --release --locked -p engine --target "$target"
 mkdir -p target/image/data
 cp "target/$target/release/ringdesk" target/image/ringdesk
 strip target/image/ringdesk

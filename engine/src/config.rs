@@ -4,6 +4,7 @@
 //! table of them); a flag beats a variable beats the file beats the default. A [`Config`] that exists is
 //! valid. Nothing here listens, opens or creates anything.
 
+mod list;
 pub mod peers;
 pub mod proxies;
 pub mod settings;

@@ -103,6 +103,8 @@ pub const HELD_MESSAGES_MAX: usize = LANE_ITEMS_MAX;
 pub const HOLD_NORMAL_US: u64 = 50_000;
 /// The same for a VIP's or an agent's message: their lane is full only if nearly all are VIPs.
 pub const HOLD_VIP_US: u64 = 1_000_000;
+/// The same for what has no id to be sent again by: the end of a conversation, a rating, a wish for a human.
+pub const HOLD_WISH_US: u64 = 10_000_000;
 /// Items that wait for room in other shards' lanes before new messages are refused: each message makes a few.
 pub const BACKLOG_ITEMS_MAX: usize = 64 * 1024;
 /// Items taken from the VIP lane for each one from the normal lane while both have some.

@@ -22,12 +22,13 @@ use crate::{
 use follower::Follower;
 
 /// Records applied in one transaction. Smaller: more commits. Larger: others wait longer to write.
-pub const BATCH_RECORDS: usize = 2_000;
+pub const BATCH_RECORDS: usize = 8_000;
 
-/// How long it rests after it found something, so that the next batch is worth a commit.
-const BUSY: Duration = Duration::from_millis(200);
+/// How long it rests after it found something, so that the next batch is worth a commit: SQL shares disk and cores
+/// with the shards, and a page that many records touch is written once a batch.
+const BUSY: Duration = Duration::from_millis(1_000);
 /// How long it rests after it found nothing.
-const IDLE: Duration = Duration::from_millis(250);
+const IDLE: Duration = Duration::from_millis(1_010);
 /// After a failure the rest doubles, up to this.
 const FAILED_MAX: Duration = Duration::from_secs(5);
 

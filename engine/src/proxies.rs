@@ -22,11 +22,6 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.networks.is_empty()
-    }
-
     /// Whether that address is believed about others.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use codec::{
     Decoded,
-    http::{self, Limits, RequestHead, encode_response_head},
-    websocket::{self, Compressor, Decoder, Decompressor, Deflate, HandshakeError, Incoming, Opcode, Side},
+    http::{self, Limits, encode_response_head},
+    websocket::{self, Compressor, Decoder, Decompressor, Deflate, Incoming, Opcode, Side},
 };
 
 use super::MESSAGE_BYTES_MAX;
@@ -84,10 +84,12 @@ impl Connection {
                 *self = Self::Upgrading(std::mem::take(held));
                 return ControlFlow::Continue(());
             }
-            Ok(Decoded::Complete { value, used }) => match accept(&value, shared.deflate, out) {
-                Ok(deflate) => (used, deflate),
-                Err(error) => return refuse(error.status(), error.text(), out),
-            },
+            Ok(Decoded::Complete { value, used }) => {
+                match websocket::accept_upgrade_with_deflate(&value, SUBPROTOCOL, shared.deflate, out) {
+                    Ok(deflate) => (used, deflate),
+                    Err(error) => return refuse(error.status(), error.text(), out),
+                }
+            }
             Err(error) => return refuse(error.status(), error.text(), out),
         };
         let decoder = match deflate {
@@ -98,17 +100,6 @@ impl Connection {
         let flow = take(&mut decoder, deflate, &mut held[used..], shared, out, on_text);
         *self = Self::Open(decoder, deflate);
         flow
-    }
-}
-
-fn accept(
-    head: &RequestHead<'_>,
-    deflate: bool,
-    out: &mut Vec<u8>,
-) -> Result<Option<Deflate>, HandshakeError> {
-    match deflate {
-        true => websocket::accept_upgrade_with_deflate(head, SUBPROTOCOL, out),
-        false => websocket::accept_upgrade(head, SUBPROTOCOL, out).map(|()| None),
     }
 }
 

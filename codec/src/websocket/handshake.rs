@@ -108,20 +108,22 @@ pub fn accept_upgrade(
     protocol: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), HandshakeError> {
-    let key = check_request(head)?;
-    encode_acceptance(head, key, protocol, None, out);
-    Ok(())
+    accept_upgrade_with_deflate(head, protocol, false, out).map(drop)
 }
 
-/// The same, but `permessage-deflate` is granted when the client offers it in a way that can be accepted: it is
-/// then what the connection has agreed on.
+/// The same, but if `allowed`, `permessage-deflate` is granted when the client offers it in a way that can be
+/// accepted: it is then what the connection has agreed on.
 pub fn accept_upgrade_with_deflate(
     head: &RequestHead<'_>,
     protocol: &str,
+    allowed: bool,
     out: &mut Vec<u8>,
 ) -> Result<Option<Deflate>, HandshakeError> {
     let key = check_request(head)?;
-    let deflate = extensions::negotiate(head.values("sec-websocket-extensions"))?;
+    let deflate = match allowed {
+        true => extensions::negotiate(head.values("sec-websocket-extensions"))?,
+        false => None,
+    };
     encode_acceptance(head, key, protocol, deflate, out);
     Ok(deflate)
 }

@@ -11,7 +11,7 @@ use codec::websocket::{
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use proptest::prelude::*;
 
-use super::table::{from_hex, table};
+use super::table::{assert_at_every_split, from_hex, table};
 
 const MESSAGE_BYTES_MAX: usize = 70_000;
 const HEAD_LIMITS: Limits = Limits { head_bytes_max: 8192, headers_max: 64, body_bytes_max: 0 };
@@ -46,13 +46,7 @@ fn the_vectors_are_understood_at_every_split() {
         let side = if side == "server" { Side::Server } else { Side::Client };
         let bytes = from_hex(hex);
         let expected: Vec<&str> = expected.split(" | ").collect();
-        assert_eq!(understand(side, &[&bytes]), expected, "{case}");
-        for at in 0..=bytes.len() {
-            let (start, end) = bytes.split_at(at);
-            assert_eq!(understand(side, &[start, end]), expected, "{case} split at {at}");
-        }
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        assert_eq!(understand(side, &single), expected, "{case} byte by byte");
+        assert_at_every_split(&bytes, &expected, &case, |pieces| understand(side, pieces));
     }
 }
 
@@ -77,7 +71,8 @@ fn offers_are_answered_as_the_table_says() {
     for case in table(include_str!("../vectors/websocket/offers.txt")) {
         let [expected, field] = case.columns();
         let mut agreed = None;
-        let answer = offer(field, |head, out| agreed = Some(accept_upgrade_with_deflate(head, "x", out)));
+        let answer =
+            offer(field, |head, out| agreed = Some(accept_upgrade_with_deflate(head, "x", true, out)));
         let agreed = agreed.expect("an answer");
         let extensions = answer.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Extensions: "));
         match expected {
@@ -106,7 +101,7 @@ fn offers_are_answered_as_the_table_says() {
 fn offers_may_come_in_several_fields() {
     let two = "permessage-deflate; server_max_window_bits=7\r\nSec-WebSocket-Extensions: permessage-deflate";
     let answer = offer(two, |head, out| {
-        accept_upgrade_with_deflate(head, "x", out).expect("well offered");
+        accept_upgrade_with_deflate(head, "x", true, out).expect("well offered");
     });
     assert!(answer.contains("\r\nSec-WebSocket-Extensions: permessage-deflate; "), "{answer}");
 }
@@ -284,7 +279,7 @@ proptest! {
     ) {
         let field = format!("permessage-deflate; server_max_window_bits={bits}");
         let mut agreed = None;
-        offer(&field, |head, out| agreed = accept_upgrade_with_deflate(head, "x", out).expect("well offered"));
+        offer(&field, |head, out| agreed = accept_upgrade_with_deflate(head, "x", true, out).expect("well offered"));
         let agreed = agreed.expect("accepted");
         let (mut compressor, mut stream, mut expected) = (Compressor::default(), Vec::new(), Vec::new());
         for text in &texts {

@@ -59,3 +59,19 @@ pub fn from_hex(hex: &str) -> Vec<u8> {
         .collect();
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
+
+/// The same bytes mean the same whole, cut anywhere, and byte by byte.
+pub fn assert_at_every_split(
+    bytes: &[u8],
+    expected: &[&str],
+    case: &dyn std::fmt::Display,
+    understand: impl Fn(&[&[u8]]) -> Vec<String>,
+) {
+    assert_eq!(understand(&[bytes]), expected, "{case}");
+    for at in 0..=bytes.len() {
+        let (start, end) = bytes.split_at(at);
+        assert_eq!(understand(&[start, end]), expected, "{case} split at {at}");
+    }
+    let single: Vec<&[u8]> = bytes.chunks(1).collect();
+    assert_eq!(understand(&single), expected, "{case} byte by byte");
+}

@@ -10,7 +10,7 @@ use codec::websocket::{
 };
 use proptest::prelude::*;
 
-use super::table::{from_hex, table};
+use super::table::{assert_at_every_split, from_hex, table};
 
 const MESSAGE_BYTES_MAX: usize = 70_000;
 
@@ -44,13 +44,7 @@ fn the_vectors_are_understood_at_every_split() {
         let side = if side == "server" { Side::Server } else { Side::Client };
         let bytes = from_hex(hex);
         let expected: Vec<&str> = expected.split(" | ").filter(|word| !word.is_empty()).collect();
-        assert_eq!(understand(side, &[&bytes]), expected, "{case}");
-        for at in 0..=bytes.len() {
-            let (start, end) = bytes.split_at(at);
-            assert_eq!(understand(side, &[start, end]), expected, "{case} split at {at}");
-        }
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        assert_eq!(understand(side, &single), expected, "{case} byte by byte");
+        assert_at_every_split(&bytes, &expected, &case, |pieces| understand(side, pieces));
     }
 }
 

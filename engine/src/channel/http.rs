@@ -6,7 +6,7 @@ use bytes::Bytes;
 use codec::{
     Decoded,
     http::{self, BodyDecoder, BodyLength, HttpError, RequestHead, Version},
-    websocket::{self, Deflate, HandshakeError},
+    websocket::{self, Deflate},
 };
 
 use crate::{
@@ -187,13 +187,15 @@ impl HttpConnection {
             let forwarded: Vec<&[u8]> = head.values("x-forwarded-for").collect();
             let forwarded = (!forwarded.is_empty()).then(|| forwarded.join(&b','));
             let mut response = Vec::new();
-            return Ok(Some(match upgrade(&head, deflate, &mut response) {
-                Ok(deflate) => {
-                    let rest = self.held.split_off(used);
-                    HttpStep::Upgraded { response, deflate, rest, roles, forwarded }
-                }
-                Err(error) => refuse_upgrade(error.status(), error.text()),
-            }));
+            return Ok(Some(
+                match websocket::accept_upgrade_with_deflate(&head, SUBPROTOCOL, deflate, &mut response) {
+                    Ok(deflate) => {
+                        let rest = self.held.split_off(used);
+                        HttpStep::Upgraded { response, deflate, rest, roles, forwarded }
+                    }
+                    Err(error) => refuse_upgrade(error.status(), error.text()),
+                },
+            ));
         }
         self.fresh_since_ms = None;
         if let Some(answer) = health(path, unready) {
@@ -233,17 +235,6 @@ impl HttpConnection {
             // An idle connection keeps no buffer.
             self.held = Vec::new();
         }
-    }
-}
-
-fn upgrade(
-    head: &RequestHead<'_>,
-    deflate: bool,
-    out: &mut Vec<u8>,
-) -> Result<Option<Deflate>, HandshakeError> {
-    match deflate {
-        true => websocket::accept_upgrade_with_deflate(head, SUBPROTOCOL, out),
-        false => websocket::accept_upgrade(head, SUBPROTOCOL, out).map(|()| None),
     }
 }
 

@@ -2,7 +2,11 @@
 
 use ipnet::IpNet;
 
-use super::{ConfigError, Layers, Setting, in_range, take};
+use super::{
+    ConfigError, Layers, Setting, in_range,
+    list::{list, networks},
+    take,
+};
 use crate::{
     allowance::Rate,
     gate::GateLimits,
@@ -24,8 +28,6 @@ const PINGS: (u32, u32) = (1, 10_000);
 const FRAGMENTS_MAX: (u32, u32) = (1, 65_536);
 /// Fewest and most mebibytes held of what is not whole.
 const HELD_MIB: (u64, u64) = (1, 65_536);
-/// Most addresses or origins in a list.
-const LIST_MAX: usize = 256;
 
 /// `--connections-max`.
 pub static CONNECTIONS_MAX_SETTING: Setting = Setting {
@@ -209,15 +211,6 @@ pub(super) fn resolve(layers: &Layers, errors: &mut Vec<ConfigError>) -> Peers {
     }
 }
 
-fn networks(text: &str) -> Option<Vec<IpNet>> {
-    if text == "none" {
-        return Some(Vec::new());
-    }
-    let network =
-        |part: &str| part.parse().ok().or_else(|| Some(IpNet::from(part.parse::<std::net::IpAddr>().ok()?)));
-    list(text)?.into_iter().map(network).collect()
-}
-
 fn pages(text: &str) -> Option<Pages> {
     match text {
         "any" => Some(Pages::Any),
@@ -228,9 +221,4 @@ fn pages(text: &str) -> Option<Pages> {
             Some(Pages::Listed(origins.collect::<Option<Vec<_>>>()?.into()))
         }
     }
-}
-
-fn list(text: &str) -> Option<Vec<&str>> {
-    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-    (parts.len() <= LIST_MAX).then_some(parts)
 }

@@ -1,14 +1,7 @@
 //! The settings that say which proxies are believed. What is done with what they say is [`crate::proxies`]'s.
 
-use std::net::IpAddr;
-
-use ipnet::IpNet;
-
-use super::{ConfigError, Layers, Setting, take};
+use super::{ConfigError, Layers, Setting, list::networks, take};
 use crate::proxies::Proxies;
-
-/// Most networks in the list.
-const NETWORKS_MAX: usize = 256;
 
 /// `--trusted-proxies`.
 pub static TRUSTED_PROXIES: Setting = Setting {
@@ -38,17 +31,4 @@ pub(super) fn resolve(layers: &Layers, errors: &mut Vec<ConfigError>) -> Proxies
     };
     let speak_first = take(layers, &PROXY_PROTOCOL, mode, errors).unwrap_or_default();
     Proxies { networks: networks.into(), speak_first }
-}
-
-fn networks(text: &str) -> Option<Vec<IpNet>> {
-    if text == "none" {
-        return Some(Vec::new());
-    }
-    let networks: Option<Vec<IpNet>> = text.split(',').map(|part| network(part.trim())).collect();
-    networks.filter(|networks| networks.len() <= NETWORKS_MAX)
-}
-
-/// A network, or one address of one.
-fn network(text: &str) -> Option<IpNet> {
-    text.parse().ok().or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
 }

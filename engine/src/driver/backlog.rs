@@ -2,14 +2,15 @@
 //!
 //! Two kinds wait. What follows from something promised (a delivery, a word to the desk) waits for as long as it
 //! takes, and nothing overtakes it. A client's message is promised to nobody yet: it is held for a while, in order,
-//! and then given back to be refused, so that the client can decide what to do.
+//! and then given back to be refused, so that the client can decide what to do. What has no id to be sent again by (an
+//! end, a rating, a wish for a human) is held longer: a refusal of it is nothing that a client can make good by itself.
 
 use std::collections::VecDeque;
 
 use super::Neighbour;
 use crate::{
     limits,
-    shard::{Inbound, LaneItem},
+    shard::{Inbound, LaneItem, inbound::Body},
 };
 
 /// Of one lane of one shard.
@@ -64,16 +65,26 @@ impl Backlog {
         for (neighbour, lanes) in neighbours.iter().zip(&mut self.0) {
             for (vip, waiting) in [false, true].into_iter().zip(lanes) {
                 waiting.push(neighbour, vip);
-                let hold_us = if vip { limits::HOLD_VIP_US } else { limits::HOLD_NORMAL_US };
-                while waiting.held.front().is_some_and(|(since_us, _)| now_us >= since_us + hold_us) {
-                    refuse(waiting.held.pop_front().expect("there is a first").1);
-                }
+                waiting.expire(now_us, refuse);
             }
         }
     }
 }
 
 impl Waiting {
+    fn expire(&mut self, now_us: u64, refuse: &mut impl FnMut(Box<Inbound>)) {
+        let could_be = |(since_us, _): &(u64, _)| now_us >= since_us + limits::HOLD_NORMAL_US;
+        if !self.held.front().is_some_and(could_be) {
+            return;
+        }
+        for (since_us, inbound) in std::mem::take(&mut self.held) {
+            match now_us >= since_us + hold_us(&inbound) {
+                true => refuse(inbound),
+                false => self.held.push_back((since_us, inbound)),
+            }
+        }
+    }
+
     fn push(&mut self, neighbour: &Neighbour, vip: bool) {
         while let Some(item) = self.promised.pop_front() {
             if let Err(item) = neighbour.lanes.push(vip, item) {
@@ -91,6 +102,15 @@ impl Waiting {
     }
 }
 
+/// Longest that it waits for room, in microseconds.
+const fn hold_us(inbound: &Inbound) -> u64 {
+    match inbound.body {
+        Body::Human | Body::Rate { .. } | Body::Close | Body::Transfer { .. } => limits::HOLD_WISH_US,
+        _ if inbound.vip => limits::HOLD_VIP_US,
+        _ => limits::HOLD_NORMAL_US,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -98,10 +118,7 @@ mod tests {
     use super::*;
     use crate::{
         lanes::Lanes,
-        shard::{
-            Farewell,
-            inbound::{Body, Sender},
-        },
+        shard::{Farewell, inbound::Sender},
     };
 
     const NORMAL: (usize, bool) = (0, false);
@@ -111,12 +128,16 @@ mod tests {
     }
 
     fn message(number: u64) -> LaneItem {
+        inbound(number, Body::Read { seq: 1 })
+    }
+
+    fn inbound(number: u64, body: Body) -> LaneItem {
         LaneItem::Inbound(Box::new(Inbound {
             conversation: "c".into(),
             sender: Sender::Visitor { connection: number, visitor: "v".into() },
             vip: false,
             received_us: 0,
-            body: Body::Human,
+            body,
         }))
     }
 
@@ -173,6 +194,24 @@ mod tests {
         assert_eq!(taken(&neighbours), [1]);
         backlog.push(&neighbours, 1 << 40, &mut |inbound| panic!("{inbound:?}"));
         assert_eq!(taken(&neighbours), [3]);
+    }
+
+    #[test]
+    fn a_wish_that_cannot_be_sent_again_by_id_is_held_longer_and_holds_up_nothing() {
+        let neighbours = neighbours();
+        let mut backlog = Backlog::new(1);
+        for item in [message(1), inbound(2, Body::Close), message(3)] {
+            assert!(backlog.put(&neighbours, NORMAL, item, 0).is_none());
+        }
+        let mut refused = Vec::new();
+        let mut at = |now_us, backlog: &mut Backlog| {
+            backlog.push(&neighbours, now_us, &mut |inbound| refused.push(sender(&inbound)));
+            refused.clone()
+        };
+        assert_eq!(at(limits::HOLD_NORMAL_US, &mut backlog), [3]);
+        assert_eq!(at(limits::HOLD_WISH_US - 1, &mut backlog), [3]);
+        assert_eq!(at(limits::HOLD_WISH_US, &mut backlog), [3, 2]);
+        assert!(backlog.is_empty());
     }
 
     #[test]

@@ -31,6 +31,15 @@ impl Shed {
     /// Every kind, with its word in metrics.
     pub const ALL: [(Self, &'static str); 3] =
         [(Self::Typing, "typing"), (Self::Read, "read"), (Self::Presence, "presence")];
+
+    /// What a client's message is of these; `None`: it is never given up without a word.
+    const fn of(body: &Body) -> Option<Self> {
+        match body {
+            Body::Typing { .. } => Some(Self::Typing),
+            Body::Read { .. } => Some(Self::Read),
+            _ => None,
+        }
+    }
 }
 
 /// The pressure on a shard, and what it knows of the others'.
@@ -83,27 +92,20 @@ impl Shard {
 
     /// The owner's lane stayed full: nothing was taken, and the client is told so.
     pub(super) fn lane_full(&mut self, inbound: &Inbound, out: &mut Outputs) {
-        let kind = match inbound.body {
-            Body::Typing { .. } => Shed::Typing,
-            Body::Read { .. } => Shed::Read,
-            _ => {
-                self.counts.refused_overloaded[usize::from(inbound.vip)] += 1;
-                if !inbound.vip {
-                    self.overload.ladder.refused();
-                }
-                return self.tell(inbound, &inbound::OVERLOADED, out);
-            }
-        };
-        self.counts.shed[kind as usize] += 1;
+        if let Some(kind) = Shed::of(&inbound.body) {
+            self.counts.shed[kind as usize] += 1;
+            return;
+        }
+        self.counts.refused_overloaded[usize::from(inbound.vip)] += 1;
+        if !inbound.vip {
+            self.overload.ladder.refused();
+        }
+        self.tell(inbound, &inbound::OVERLOADED, out);
     }
 
     /// Whether it tells of now only and is given up.
     pub(super) fn sheds(&mut self, inbound: &Inbound) -> bool {
-        let kind = match inbound.body {
-            Body::Typing { .. } => Shed::Typing,
-            Body::Read { .. } => Shed::Read,
-            _ => return false,
-        };
+        let Some(kind) = Shed::of(&inbound.body) else { return false };
         let is_shed = !inbound.vip && self.overload.step() >= Step::Typing;
         self.counts.shed[kind as usize] += u64::from(is_shed);
         is_shed
@@ -129,11 +131,7 @@ impl Shard {
         self.overload.steps[shard] = step;
         let highest = self.overload.highest();
         if highest != before {
-            let message = shedding_message(highest);
-            let addresses = self.agents.values().flatten().map(|connection| connection.address);
-            for address in addresses.filter(|address| usize::from(address.shard) == self.index) {
-                out.send(address.connection, |bytes| web::encode_message(&message, bytes));
-            }
+            self.tell_agents_here(&shedding_message(highest), out);
         }
     }
 

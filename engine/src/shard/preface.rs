@@ -27,19 +27,15 @@ pub struct Preface {
 impl Shard {
     /// What lies between a connection that was just accepted and what it says; `None`: the kernel does not tell who
     /// its peer is.
-    pub(super) fn edge_for(&mut self, peer: Option<IpAddr>) -> Edge {
-        if self.settings.proxies.is_empty() {
-            return self.new_edge();
-        }
+    pub(super) fn edge_for(&self, peer: Option<IpAddr>) -> Edge {
         if !peer.is_some_and(|peer| self.settings.proxies.expects_header(peer)) {
             return self.new_edge();
         }
         Edge::Preface(Box::new(Preface { held: Vec::new(), since_ms: self.now.monotonic_ms() }))
     }
 
-    /// From now on this is whose connection it is: for limits, throttling and logs. The one place where that is
-    /// decided; called when the peer is known, again when a PROXY header names somebody else, and again when the
-    /// request for a WebSocket does.
+    /// From now on this is whose connection it is, for throttling and logs: when a PROXY header names somebody else
+    /// than the peer, and again when the request for a WebSocket does. The limits of an address are the peer's.
     pub(super) fn set_client(&mut self, id: u64, client: IpAddr) {
         if let Some(connection) = self.connections.find(id) {
             connection.client = Some(client.to_canonical());

@@ -433,8 +433,13 @@ impl Shard {
 
     /// Tells the agents connected here about one of them.
     pub(super) fn tell_presence(&mut self, status: &AgentStatus, out: &mut Outputs) {
+        self.tell_agents_here(&presence_message(status), out);
+    }
+
+    /// Something for every agent connected to this shard.
+    pub(super) fn tell_agents_here(&self, message: &ServerMessage<'_>, out: &mut Outputs) {
         let mut frame = Vec::new();
-        web::encode_message(&presence_message(status), &mut frame);
+        web::encode_message(message, &mut frame);
         let connections = self.agents.values().flatten().map(|connection| connection.address);
         for address in connections.filter(|address| usize::from(address.shard) == self.index) {
             out.send(address.connection, |bytes| bytes.extend_from_slice(&frame));
