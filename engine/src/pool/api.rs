@@ -1,7 +1,7 @@
 //! The public port beside the WebSocket: REST under `/api/v1`, the console, the widget and the demo shop.
 //!
-//! One file a resource; who may do what is decided by the extractors of [`auth`], and every answer that is
-//! an error has the shape of [`ApiError`]. The pages are `docs/protocol/rest.md`.
+//! One file a resource; who may do what is decided by the table of [`crate::roles`] before the handler is asked, and
+//! every answer that is an error has the shape of [`ApiError`]. The pages are `docs/protocol/rest.md`.
 
 mod agents;
 mod auth;
@@ -23,7 +23,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    middleware::from_fn,
+    middleware::{from_fn, from_fn_with_state},
     routing::{get, post, put},
 };
 use serde_json::{Value, json};
@@ -144,6 +144,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/settings/identity", get(identity_settings))
         .route("/api/v1/openapi.json", get(documents::openapi))
         .route("/api/v1/schema/websocket.json", get(documents::websocket_schema))
+        .route_layer(from_fn_with_state(api.clone(), auth::authorize))
         .with_state(api.clone())
         .merge(health(api))
         .merge(assets::router())
@@ -179,7 +180,7 @@ async fn no_such_method() -> ApiError {
 /// How the shop's back end says who its visitors are.
 async fn identity_settings(
     axum::extract::State(api): axum::extract::State<Api>,
-    auth::Admin(_): auth::Admin,
+    _: auth::Caller,
 ) -> Json<Value> {
     let claims: HashMap<&str, &str> = HashMap::from([
         ("sub", "the visitor's id in your shop, 1 to 128 bytes; must not begin with anon-"),

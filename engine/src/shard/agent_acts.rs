@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dialog::{Action, Event, State};
-use store::record::{EventKind, Role};
+use store::record::EventKind;
 
 use super::{
     Outputs, Shard,
@@ -11,20 +11,24 @@ use super::{
     delivery::Effect,
     inbound::{self, Draft, Inbound, Refused, Sender, json_string},
 };
-use crate::desk::{Address, AgentName, DeskInput, Target};
+use crate::{
+    desk::{Address, AgentName, DeskInput, Target},
+    identity::AgentRole,
+    roles::{Act, Grant, grant},
+};
 
 /// The agent behind what came in.
-struct Who<'a> {
+struct Asking<'a> {
     name: &'a AgentName,
     address: Address,
-    supervisor: bool,
+    role: AgentRole,
 }
 
-fn who(inbound: &Inbound) -> Who<'_> {
-    let Sender::Agent { address, name, supervisor } = &inbound.sender else {
+fn asking(inbound: &Inbound) -> Asking<'_> {
+    let Sender::Agent { address, name, role } = &inbound.sender else {
         unreachable!("visitors are refused where this comes in");
     };
-    Who { name, address: *address, supervisor: *supervisor }
+    Asking { name, address: *address, role: *role }
 }
 
 impl Shard {
@@ -46,7 +50,7 @@ impl Shard {
         out: &mut Outputs,
     ) -> Result<(), Refused> {
         self.check_sender(index, &inbound.sender, Event::AgentDeclines)?;
-        let name = Arc::clone(who(inbound).name);
+        let name = Arc::clone(asking(inbound).name);
         let content = format!("{{\"agent\":null,\"reason\":\"declined\",\"by\":{}}}", json_string(&name));
         self.conversations.at(index).declined_by = Some(name);
         self.lose_agent(index, Event::AgentDeclines, content, out)
@@ -82,7 +86,7 @@ impl Shard {
         out: &mut Outputs,
     ) -> Result<(), Refused> {
         self.check_sender(index, &inbound.sender, Event::AgentMessage)?;
-        let Who { name, address, .. } = who(inbound);
+        let Asking { name, address, .. } = asking(inbound);
         if let Some(note) = note {
             if self.journal_full {
                 return Err(inbound::JOURNAL_FULL);
@@ -109,7 +113,7 @@ impl Shard {
         inbound: &Inbound,
         out: &mut Outputs,
     ) -> Result<(), Refused> {
-        let Who { name, address, supervisor } = who(inbound);
+        let Asking { name, address, role } = asking(inbound);
         let conversation = self.conversations.at(index);
         if conversation.state.is_over() {
             return Err(inbound::CLOSED);
@@ -117,7 +121,7 @@ impl Shard {
         if conversation.seq == 0 {
             return Err(inbound::NOTHING_SAID);
         }
-        if !supervisor && conversation.state != State::LeaveMessage {
+        if grant(role.into(), Act::TakeOver) != Grant::Any && conversation.state != State::LeaveMessage {
             return Err(inbound::NOT_YOURS);
         }
         // The desk's answer must find it here.
@@ -141,7 +145,7 @@ impl Shard {
         begins: bool,
         out: &mut Outputs,
     ) -> Result<(), Refused> {
-        let Who { name, address, supervisor } = who(inbound);
+        let Asking { name, address, role } = asking(inbound);
         let conversation = self.conversations.at(index);
         let serves = conversation.agent.as_ref() == Some(name);
         if let Some(reader) = conversation.readers.iter_mut().find(|reader| reader.address == address) {
@@ -154,9 +158,8 @@ impl Shard {
             let deflate = self.deflating.get(&address).copied();
             conversation.readers.push(Reader {
                 address,
-                role: Role::Agent,
+                who: role.into(),
                 deflate,
-                knows_why: supervisor,
                 watches: true,
                 cursor,
                 feed: Feed::Live,

@@ -26,6 +26,7 @@ use crate::{
     desk::{Address, AgentName, teams::TeamName},
     placement,
     planted::{self, Planted},
+    roles::{self, Sight, Who},
 };
 
 /// Events kept in memory after they are in SQL: what a short loss of the network misses. Each is a frame of some
@@ -44,20 +45,25 @@ pub type Index = usize;
 pub struct Reader {
     /// Where.
     pub address: Address,
-    /// Visitors do not see notes.
-    pub role: Role,
+    /// As whom: not everybody sees everything.
+    pub who: Who,
     /// What its connection agreed on, if it takes compressed frames.
     pub deflate: Option<Deflate>,
     /// The last event given.
     pub cursor: u64,
     /// What it is given next.
     pub feed: Feed,
-    /// Is told why a conversation went to an agent.
-    pub knows_why: bool,
     /// Reads along, whoever serves.
     pub watches: bool,
     /// Leaves after this event.
     pub until: Option<u64>,
+}
+
+impl Reader {
+    /// Whether it is told why a conversation went to an agent.
+    pub fn knows_why(&self) -> bool {
+        roles::shows(self.who, Sight::Why)
+    }
 }
 
 /// How a reader gets its events.
@@ -78,8 +84,8 @@ pub struct Recent {
     pub seq: u64,
     /// Its number in the journal.
     pub number: u64,
-    /// Visitors do not see it.
-    pub private: bool,
+    /// What it is to see.
+    pub sight: Sight,
     /// What the readers get.
     pub frame: EventFrame,
 }

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use codec::message::ServerMessage;
-use store::record::{EventKind, EventRecord, Role};
+use store::record::EventRecord;
 
 use super::{
     AgentConnection, Farewell, LaneItem, Output, Outputs, Shard,
@@ -18,6 +18,7 @@ use crate::{
     jobs::StoreUnavailable,
     limits, placement,
     planted::{self, Planted},
+    roles::{self, Who},
 };
 
 /// Something that may be seen only once its cause is durable.
@@ -141,6 +142,7 @@ impl Shard {
         let mut to_ask = Vec::new();
         let mut pages = Vec::new();
         for reader in conversation.readers.iter_mut().filter(|reader| reader.feed == Feed::Live) {
+            let (who, knows_why, deflate) = (reader.who, reader.knows_why(), reader.deflate);
             if reader.cursor >= conversation.durable {
                 continue;
             }
@@ -153,16 +155,14 @@ impl Shard {
             let until =
                 lacking().take_while(|recent| recent.seq <= conversation.durable).scan(0, |bytes, recent| {
                     let fits = *bytes < limits::PAGE_BYTES_MAX;
-                    *bytes += recent.frame.plain_for(reader.knows_why).len();
+                    *bytes += recent.frame.plain_for(knows_why).len();
                     fits.then_some(recent.seq)
                 });
             let until = until.last().expect("something durable is lacking, and the first of it always fits");
             let frames = lacking()
                 .take_while(|recent| recent.seq <= until)
-                .filter(|recent| {
-                    !(recent.private && reader.role == Role::Visitor) || planted::is(Planted::LeakedNotes)
-                })
-                .map(|recent| recent.frame.for_reader(reader.knows_why, reader.deflate));
+                .filter(|recent| roles::shows(who, recent.sight) || planted::is(Planted::LeakedNotes))
+                .map(|recent| recent.frame.for_reader(knows_why, deflate));
             if until < conversation.durable {
                 reader.feed = Feed::Paging;
                 pages.push((reader.address, frames.collect()));
@@ -205,11 +205,11 @@ impl Shard {
         let frames: Vec<_> = events.iter().map(|event| (event, EventFrame::of(event, scratch))).collect();
         let mut pages = Vec::new();
         for reader in conversation.readers.iter_mut().filter(|reader| waits(reader)) {
-            let visible = |event: &EventRecord| event.kind != EventKind::Note || reader.role != Role::Visitor;
+            let visible = |event: &EventRecord| roles::shows(reader.who, event.kind.into());
             let page = frames
                 .iter()
                 .filter(|(event, _)| visible(event))
-                .map(|(_, frame)| Arc::clone(frame.plain_for(reader.knows_why)));
+                .map(|(_, frame)| Arc::clone(frame.plain_for(reader.knows_why())));
             pages.push((reader.address, page.collect()));
             reader.cursor = events.last().expect("looked at above").seq;
             reader.feed = Feed::Paging;
@@ -269,18 +269,18 @@ impl Shard {
         let durable = conversation.durable;
         let stays = |address| connections.iter().any(|connection| connection.address == address);
         let leaves =
-            |reader: &Reader| reader.role == Role::Agent && !reader.watches && !stays(reader.address);
+            |reader: &Reader| reader.who != Who::Visitor && !reader.watches && !stays(reader.address);
         // Whoever is still being given older events must yet see that it was lost.
         conversation.readers.retain(|reader| !leaves(reader) || reader.cursor < durable);
         for reader in conversation.readers.iter_mut().filter(|reader| leaves(reader)) {
             reader.until = reader.until.or(Some(durable));
         }
-        for AgentConnection { address, supervisor } in connections {
+        for AgentConnection { address, role } in connections {
             let mut readers = self.conversations.at(index).readers.iter_mut();
             match readers.find(|reader| reader.address == address) {
                 // Whoever was still being told what happened before stays for what happens now.
                 Some(reader) => reader.until = None,
-                None => self.add_agent_reader(index, (address, supervisor), 0, None, out),
+                None => self.add_agent_reader(index, (address, role), 0, None, out),
             }
         }
     }
@@ -326,8 +326,10 @@ impl Shard {
         let mut frame = Vec::new();
         web::encode_message(message, &mut frame);
         let frame: Arc<[u8]> = frame.into();
+        let by_visitor = matches!(sender, Sender::Visitor { .. });
         let conversation = self.conversations.at(index);
-        for reader in conversation.readers.iter().filter(|reader| reader.role != sender.role()) {
+        for reader in conversation.readers.iter().filter(|reader| (reader.who == Who::Visitor) != by_visitor)
+        {
             give(self.index, reader.address, conversation.record.vip, Arc::clone(&frame), out);
         }
         Ok(())

@@ -12,7 +12,7 @@ use codec::{
     websocket::{Decoder, Deflate, Side},
 };
 use dialog::Event;
-use store::record::{ConversationRecord, Role};
+use store::record::ConversationRecord;
 
 use super::{
     AgentConnection, Ended, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
@@ -31,6 +31,7 @@ use crate::{
     limits,
     origin::Roles,
     placement,
+    roles::Who,
 };
 
 /// What goes with a connection that moves to another shard.
@@ -380,9 +381,8 @@ impl Shard {
         let cursor = hello.after.min(conversation.durable);
         let reader = Reader {
             address,
-            role: Role::Visitor,
+            who: Who::Visitor,
             deflate,
-            knows_why: false,
             watches: false,
             cursor,
             feed: Feed::Live,
@@ -432,14 +432,13 @@ impl Shard {
         if !matches!(self.session_of(id), Some(Session::Pending)) {
             return;
         }
-        let supervisor = match role {
-            Ok(Some(role)) => role != AgentRole::Agent,
+        let role = match role {
+            Ok(Some(role)) => role,
             Ok(None) => return self.dismiss(id, Farewell::DISABLED, out),
             Err(StoreUnavailable) => return self.dismiss(id, Farewell::UNAVAILABLE, out),
         };
         let address = self.address(id);
-        *self.session_of(id).expect("it just said hello") =
-            Session::Agent { name: Arc::clone(&name), supervisor };
+        *self.session_of(id).expect("it just said hello") = Session::Agent { name: Arc::clone(&name), role };
         self.counts.agents += 1;
         let welcome = ServerMessage::Welcome {
             conversation: None,
@@ -453,7 +452,7 @@ impl Shard {
         let deflate = self.deflate_of(id);
         for shard in 0..self.settings.shards {
             let (agent, resume) = (Arc::clone(&name), Arc::clone(&resume));
-            let item = LaneItem::AgentArrived { agent, address, supervisor, deflate, resume };
+            let item = LaneItem::AgentArrived { agent, address, role, deflate, resume };
             out.lane(shard, true, item);
         }
         self.tell_desk(DeskInput::Arrived { agent: name, address }, out);
@@ -464,7 +463,7 @@ impl Shard {
     pub(super) fn agent_arrived(
         &mut self,
         agent: AgentName,
-        (address, supervisor): (Address, bool),
+        (address, role): (Address, AgentRole),
         deflate: Option<Deflate>,
         resume: &[(String, u64)],
         out: &mut Outputs,
@@ -474,28 +473,28 @@ impl Shard {
         let served = self.conversations.served_by(&agent);
         for index in &served {
             let cursor = known(&self.conversations.at(*index).id).unwrap_or(0);
-            self.add_agent_reader(*index, (address, supervisor), cursor, None, out);
+            self.add_agent_reader(*index, (address, role), cursor, None, out);
         }
         let here = |id: &str| placement::shard_of_conversation(id, self.settings.shards) == Some(self.index);
         let resumed: Vec<_> = resume.iter().filter(|(id, _)| here(id)).collect();
         for (id, after) in resumed {
             match self.conversations.find(id) {
                 Some(index) if served.contains(&index) => {}
-                Some(index) => self.tell_the_rest(index, (address, supervisor), *after, out),
+                Some(index) => self.tell_the_rest(index, (address, role), *after, out),
                 None => {
                     let id: Arc<str> = id.as_str().into();
-                    self.park(&id, Parked::AgentReader { address, supervisor, after: *after }, out);
+                    self.park(&id, Parked::AgentReader { address, role, after: *after }, out);
                 }
             }
         }
-        self.agents.entry(agent).or_default().push(AgentConnection { address, supervisor });
+        self.agents.entry(agent).or_default().push(AgentConnection { address, role });
     }
 
     /// An agent gets what happened in a conversation that it had when it was last here, up to now.
     pub(super) fn tell_the_rest(
         &mut self,
         index: Index,
-        who: (Address, bool),
+        who: (Address, AgentRole),
         after: u64,
         out: &mut Outputs,
     ) {
@@ -509,7 +508,7 @@ impl Shard {
     pub(super) fn add_agent_reader(
         &mut self,
         index: Index,
-        (address, supervisor): (Address, bool),
+        (address, role): (Address, AgentRole),
         after: u64,
         until: Option<u64>,
         out: &mut Outputs,
@@ -521,9 +520,8 @@ impl Shard {
         conversation.readers.reserve_exact(1);
         conversation.readers.push(Reader {
             address,
-            role: Role::Agent,
+            who: role.into(),
             deflate,
-            knows_why: supervisor,
             watches: false,
             cursor,
             feed: Feed::Live,

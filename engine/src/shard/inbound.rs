@@ -17,7 +17,9 @@ use super::{
 use crate::{
     channel::web,
     desk::{Address, AgentName, DeskInput, Target, Wanted},
+    identity::AgentRole,
     limits,
+    roles::{Act, Grant, grant},
 };
 
 /// Something wanted of a conversation.
@@ -51,8 +53,8 @@ pub enum Sender {
         address: Address,
         /// The login name.
         name: AgentName,
-        /// Whether a supervisor or an administrator.
-        supervisor: bool,
+        /// What the account may do.
+        role: AgentRole,
     },
 }
 
@@ -295,7 +297,9 @@ impl Shard {
         };
         match sender {
             // Supervisors may remark on everything that was said.
-            Sender::Agent { supervisor: true, .. } if kind == EventKind::Note => {
+            Sender::Agent { role, .. }
+                if kind == EventKind::Note && grant((*role).into(), Act::Note) == Grant::Any =>
+            {
                 if self.conversations.at(index).seq == 0 {
                     return Err(NOTHING_SAID);
                 }
@@ -480,12 +484,7 @@ impl Shard {
         };
         let number = self.effects.next();
         let frame = EventFrame::of(&event, &mut self.scratch);
-        conversation.recent.push_back(Recent {
-            seq: event.seq,
-            number,
-            private: event.kind == EventKind::Note,
-            frame,
-        });
+        conversation.recent.push_back(Recent { seq: event.seq, number, sight: event.kind.into(), frame });
         self.conversations.unprojected(number, index);
         out.list.push(Output::Record { number, record: Record::Event(event) });
         number

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     desk::{Address, AgentName},
+    identity::AgentRole,
     jobs::{Done, Job, KnownOfVisitor, StoreUnavailable},
     limits,
 };
@@ -38,8 +39,8 @@ pub enum Parked {
     AgentReader {
         /// Where.
         address: Address,
-        /// Whether a supervisor.
-        supervisor: bool,
+        /// What the account may do.
+        role: AgentRole,
         /// The last event the client has.
         after: u64,
     },
@@ -242,9 +243,9 @@ impl Shard {
                 self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
                 self.tell(&inbound, &inbound::UNKNOWN, out);
             }
-            Parked::AgentReader { address, supervisor, after } => {
+            Parked::AgentReader { address, role, after } => {
                 if let Some(index) = self.conversations.find(id) {
-                    self.tell_the_rest(index, (address, supervisor), after, out);
+                    self.tell_the_rest(index, (address, role), after, out);
                 }
             }
         }

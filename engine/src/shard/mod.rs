@@ -60,7 +60,7 @@ use crate::{
         teams::{FIRST_TEAM, Teams},
     },
     gate::Gate,
-    identity::Identity,
+    identity::{AgentRole, Identity},
     jobs::{Done, Job},
     limits::PeerLimits,
     origin::Origins,
@@ -284,8 +284,8 @@ pub enum LaneItem {
         agent: AgentName,
         /// Where.
         address: Address,
-        /// Whether a supervisor.
-        supervisor: bool,
+        /// What the account may do.
+        role: AgentRole,
         /// What the connection agreed on, if it takes compressed frames.
         deflate: Option<Deflate>,
         /// The last event the client has, by conversation.
@@ -401,7 +401,7 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct AgentConnection {
     address: Address,
-    supervisor: bool,
+    role: AgentRole,
 }
 
 /// One core's share of the conversations and connections.
@@ -602,8 +602,8 @@ impl Shard {
             LaneItem::PageTaken { conversation, address } => self.page_taken(&conversation, address, out),
             LaneItem::Dismiss { connection, farewell } => self.dismiss(connection, farewell, out),
             LaneItem::Arrival { token, arrival } => self.arrived(token, arrival, out),
-            LaneItem::AgentArrived { agent, address, supervisor, deflate, resume } => {
-                self.agent_arrived(agent, (address, supervisor), deflate, &resume, out);
+            LaneItem::AgentArrived { agent, address, role, deflate, resume } => {
+                self.agent_arrived(agent, (address, role), deflate, &resume, out);
             }
             LaneItem::AgentDeparted { agent, address } => self.agent_departed(&agent, address),
             LaneItem::Desk(input) => self.desk_input(input),

@@ -16,7 +16,9 @@ use super::{
 use crate::{
     channel::web,
     desk::{AgentName, AgentStatus, DeskInput, Target},
+    identity::AgentRole,
     limits, placement,
+    roles::{self, Act, Grant, Who},
 };
 
 /// Who is behind a connection.
@@ -39,8 +41,8 @@ pub enum Session {
     Agent {
         /// The login name.
         name: AgentName,
-        /// Whether a supervisor or an administrator.
-        supervisor: bool,
+        /// What the account may do.
+        role: AgentRole,
     },
 }
 
@@ -212,11 +214,12 @@ impl Shard {
             (Some(_), ClientMessage::Hello(_)) => self.dismiss(id, Farewell::HELLO_TWICE, out),
             (Some(Session::Pending), _) => unreachable!("held until the pool has answered"),
             (Some(Session::Unknown), _) => self.dismiss(id, Farewell::HELLO_FIRST, out),
+            (Some(session), message) if self.refuses_role(id, &session, &message, out) => {}
             (Some(Session::Visitor { conversation, visitor, vip }), message) => {
                 self.visitor_message(id, conversation, visitor, vip, message, out);
             }
-            (Some(Session::Agent { name, supervisor }), message) => {
-                self.agent_message(id, (name, supervisor), message, out);
+            (Some(Session::Agent { name, role }), message) => {
+                self.agent_message(id, (name, role), message, out);
             }
         }
     }
@@ -251,19 +254,7 @@ impl Shard {
             ClientMessage::Human => Body::Human,
             ClientMessage::Rate { score, text } => Body::Rate { score, text: text.map(Into::into) },
             ClientMessage::Close { .. } => Body::Close,
-            ClientMessage::Note { id: message, .. } => {
-                return self.refuse_role(id, &message, "note", vip, out);
-            }
-            ClientMessage::Presence { .. } => return self.refuse_role(id, "", "presence", vip, out),
-            ClientMessage::Transfer { .. } => return self.refuse_role(id, "", "transfer", vip, out),
-            ClientMessage::Accept { .. } => return self.refuse_role(id, "", "accept", vip, out),
-            ClientMessage::Decline { .. } => return self.refuse_role(id, "", "decline", vip, out),
-            ClientMessage::TakeOver { .. } => return self.refuse_role(id, "", "takeover", vip, out),
-            ClientMessage::Watch { .. } => return self.refuse_role(id, "", "watch", vip, out),
-            ClientMessage::Whisper { id: message, .. } => {
-                return self.refuse_role(id, &message, "whisper", vip, out);
-            }
-            ClientMessage::Hello(_) => unreachable!("handled by client_message"),
+            _ => unreachable!("no hello, and nothing that visitors may never do: see client_message"),
         };
         let sender = Sender::Visitor { connection: id, visitor };
         self.admit(conversation, sender, vip, body, out);
@@ -272,7 +263,7 @@ impl Shard {
     fn agent_message(
         &mut self,
         id: u64,
-        (name, supervisor): (AgentName, bool),
+        (name, role): (AgentName, AgentRole),
         message: ClientMessage<'_>,
         out: &mut Outputs,
     ) {
@@ -301,19 +292,13 @@ impl Shard {
             ClientMessage::Accept { conversation } => (Some(conversation), Body::Accept),
             ClientMessage::Decline { conversation } => (Some(conversation), Body::Decline),
             ClientMessage::TakeOver { conversation } => (Some(conversation), Body::TakeOver),
-            ClientMessage::Watch { conversation, after, begins } if supervisor => {
+            ClientMessage::Watch { conversation, after, begins } => {
                 (Some(conversation), Body::Watch { after, begins })
             }
-            ClientMessage::Whisper { id, conversation, text } if supervisor => {
+            ClientMessage::Whisper { id, conversation, text } => {
                 (Some(conversation), Body::Note { id: id.into(), text: text.into(), whispers: true })
             }
-            ClientMessage::Watch { .. } => return self.refuse_role(id, "", "watch", true, out),
-            ClientMessage::Whisper { id: message, .. } => {
-                return self.refuse_role(id, &message, "whisper", true, out);
-            }
-            ClientMessage::Human => return self.refuse_role(id, "", "human", true, out),
-            ClientMessage::Rate { .. } => return self.refuse_role(id, "", "rate", true, out),
-            ClientMessage::Hello(_) => unreachable!("handled by client_message"),
+            _ => unreachable!("no hello, and nothing that agents may never do: see client_message"),
         };
         let Some(conversation) = conversation else {
             let text = "an agent has many conversations; name one in \"conversation\"";
@@ -323,7 +308,7 @@ impl Shard {
             let text = "there is no such conversation; use the id as an event gave it";
             return self.refuse_invalid(id, body.message_id(), "unknown_conversation", text, true, out);
         }
-        let sender = Sender::Agent { address: self.address(id), name, supervisor };
+        let sender = Sender::Agent { address: self.address(id), name, role };
         self.admit(conversation.as_ref().into(), sender, true, body, out);
     }
 
@@ -336,9 +321,26 @@ impl Shard {
         out.lane(to, vip, LaneItem::Inbound(Box::new(inbound)));
     }
 
-    fn refuse_role(&mut self, id: u64, message: &str, what: &str, vip: bool, out: &mut Outputs) {
-        let text = format!("\"{what}\" is not for this role; see docs/protocol/websocket.md");
-        self.refuse_invalid(id, message, "wrong_role", &text, vip, out);
+    /// Whether the message is nothing for this role, which the client is told.
+    fn refuses_role(
+        &mut self,
+        id: u64,
+        session: &Session,
+        message: &ClientMessage<'_>,
+        out: &mut Outputs,
+    ) -> bool {
+        let Some(act) = act_of(message) else { return false };
+        let (who, vip) = match session {
+            Session::Visitor { vip, .. } => (Who::Visitor, *vip),
+            Session::Agent { role, .. } => ((*role).into(), true),
+            Session::Unknown | Session::Pending => return false,
+        };
+        if roles::grant(who, act) != Grant::Never {
+            return false;
+        }
+        let text = format!("\"{}\" is not for this role; see docs/roles.md", act.name());
+        self.refuse_invalid(id, &message_id(message), "wrong_role", &text, vip, out);
+        true
     }
 
     fn refuse_invalid(
@@ -455,6 +457,27 @@ pub(super) fn presence_message(status: &AgentStatus) -> ServerMessage<'_> {
         capacity: status.capacity,
         serving: status.serving,
     }
+}
+
+/// What the table of roles calls it; `None`: not in it, as nobody has a role before.
+const fn act_of(message: &ClientMessage<'_>) -> Option<Act> {
+    Some(match message {
+        ClientMessage::Hello(_) => return None,
+        ClientMessage::Message { .. } => Act::Message,
+        ClientMessage::Note { .. } => Act::Note,
+        ClientMessage::Typing { .. } => Act::Typing,
+        ClientMessage::Read { .. } => Act::Read,
+        ClientMessage::Human => Act::Human,
+        ClientMessage::Rate { .. } => Act::Rate,
+        ClientMessage::Close { .. } => Act::Close,
+        ClientMessage::Presence { .. } => Act::Presence,
+        ClientMessage::Transfer { .. } => Act::Transfer,
+        ClientMessage::Accept { .. } => Act::Accept,
+        ClientMessage::Decline { .. } => Act::Decline,
+        ClientMessage::TakeOver { .. } => Act::TakeOver,
+        ClientMessage::Watch { .. } => Act::Watch,
+        ClientMessage::Whisper { .. } => Act::Whisper,
+    })
 }
 
 fn message_id(message: &ClientMessage<'_>) -> String {

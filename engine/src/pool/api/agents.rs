@@ -6,11 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use store::sql::{Account, AccountRole};
 
-use super::{
-    Api, ApiError,
-    auth::{Admin, Caller},
-    error::Body,
-};
+use super::{Api, ApiError, auth::Caller, error::Body};
 use crate::{
     accounts::{AccountName, Password},
     identity::AgentRole,
@@ -39,7 +35,7 @@ pub(super) async fn list(State(api): State<Api>, _: Caller) -> Result<Json<Value
 
 pub(super) async fn add(
     State(api): State<Api>,
-    _: Admin,
+    _: Caller,
     Body(new): Body<NewAgent>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let name = valid_name(&new.name)?;

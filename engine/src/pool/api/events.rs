@@ -25,7 +25,11 @@ use super::{
     conversations::within,
     error::{Path, Query},
 };
-use crate::{identity::AgentRole, jobs::Done, shard::reasons::without_reason};
+use crate::{
+    jobs::Done,
+    roles::{self, Sight},
+    shard::reasons::without_reason,
+};
 
 /// Events of one page when nobody says.
 const LIMIT_DEFAULT: usize = 200;
@@ -57,7 +61,7 @@ pub(super) async fn list(
     let after = query.after;
     let unknown = || ApiError::not_found("there is no conversation with this id");
     let shard = (api.shard_of)(&id).ok_or_else(unknown)?;
-    let knows_why = caller.role != AgentRole::Agent;
+    let knows_why = roles::shows(caller.role.into(), Sight::Why);
     let recent = recent(&api, shard, &id, knows_why).await?;
     let asked = id.clone();
     let stored = api.records.read(move |reader| reader.events(&asked, after, limit, PAGE_BYTES_MAX)).await?;

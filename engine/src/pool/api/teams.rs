@@ -12,7 +12,7 @@ use store::sql::StoredTeam;
 use super::{
     Api, ApiError,
     agents::valid_name,
-    auth::{Admin, Caller},
+    auth::Caller,
     error::{Body, Path},
 };
 use crate::{
@@ -33,7 +33,7 @@ pub(super) async fn list(State(api): State<Api>, _: Caller) -> Result<Json<Value
 
 pub(super) async fn put(
     State(api): State<Api>,
-    _: Admin,
+    _: Caller,
     Path(name): Path,
     Body(settings): Body<TeamSettings>,
 ) -> Result<Json<Value>, ApiError> {
@@ -62,7 +62,7 @@ pub(super) async fn put(
 
 pub(super) async fn remove(
     State(api): State<Api>,
-    _: Admin,
+    _: Caller,
     Path(name): Path,
 ) -> Result<Json<Value>, ApiError> {
     let _one_at_a_time = api.teams_change.lock().await;

@@ -19,9 +19,10 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     accounts::Password,
-    identity::LOGIN_TTL_S,
+    identity::{AgentRole, LOGIN_TTL_S},
     jobs::Done,
     pool::{exchange::Peer, records::DATABASE_FILE},
+    roles::{self, Access},
 };
 
 const PASSWORD: &str = "correct horse";
@@ -73,7 +74,7 @@ impl Desk {
     }
 
     fn token(&self, name: &str) -> String {
-        self.api.identity.sign_agent(name, crate::identity::AgentRole::Agent, START_MS / 1_000)
+        self.api.identity.sign_agent(name, AgentRole::Agent, START_MS / 1_000)
     }
 
     async fn send(&self, request: Request<Body>) -> Response {
@@ -595,6 +596,38 @@ async fn the_openapi_document_and_the_routes_name_each_other() {
                 line.contains(&format!("{method}(")),
                 operations.get(method).is_some(),
                 "{method} {path}"
+            );
+        }
+    }
+}
+
+/// The table of `crate::roles`, row by row: whoever may not is told so before anything else is looked at.
+#[tokio::test]
+async fn every_request_is_for_those_whom_its_row_names_and_for_nobody_else() {
+    let desk = Desk::new();
+    desk.add("root", AccountRole::Admin, false);
+    for (method, path, access) in roles::REQUESTS {
+        let call = format!("{method} {}", path.replace("{id}", "c1").replace("{name}", "boots"));
+        let (status, answer) = desk.call(&call, None, None).await;
+        let needs_login = answer["error"]["code"] == "token_missing";
+        assert_eq!(needs_login, access != Access::Everybody, "{call}: {status} {answer}");
+        for (name, role) in
+            [("a", AgentRole::Agent), ("s", AgentRole::Supervisor), ("root", AgentRole::Admin)]
+        {
+            let (status, answer) = desk.call(&call, Some(&desk.token(name)), None).await;
+            assert_eq!(status != 403, access.includes(role), "{call} by {name}: {status} {answer}");
+        }
+        let (status, answer) = desk.call(&call, Some(&desk.token("d")), None).await;
+        let is_refused = status == 401 && answer["error"]["code"] == "account_disabled";
+        assert_eq!(is_refused, access != Access::Everybody, "{call} by a disabled account: {status}");
+    }
+    let document: Value = serde_json::from_str(documents::OPENAPI).expect("JSON");
+    for (path, operations) in document["paths"].as_object().expect("paths") {
+        for method in operations.as_object().expect("operations").keys() {
+            let method = method.to_uppercase().parse().expect("a method");
+            assert!(
+                path.starts_with("/health") || roles::access(&method, path).is_some(),
+                "{method} {path} is in no row of the table"
             );
         }
     }

@@ -6,6 +6,7 @@ mod desk;
 mod overload;
 mod proxies;
 mod replay;
+mod roles;
 mod tls;
 mod world;
 

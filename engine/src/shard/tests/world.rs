@@ -360,6 +360,7 @@ impl World {
                 let role = match &*name {
                     "fired" => None,
                     "boss" => Some(AgentRole::Supervisor),
+                    "root" => Some(AgentRole::Admin),
                     _ => Some(AgentRole::Agent),
                 };
                 Done::AgentChecked { connection, name, resume, role: Ok(role) }
