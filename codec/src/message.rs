@@ -300,6 +300,26 @@ impl EventKind {
     }
 }
 
+/// Where somebody would stand in a queue, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outlook {
+    /// The place, from 1.
+    pub place: u32,
+    /// The likely wait and a band for nine of ten waits, in seconds, where enough is known.
+    pub wait_s: Option<WaitSeconds>,
+}
+
+/// How long somebody is likely to wait, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitSeconds {
+    /// The expected time.
+    pub estimate: u64,
+    /// In nine of ten cases it is not less.
+    pub low: u64,
+    /// And not more.
+    pub high: u64,
+}
+
 /// One message from the server.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ServerMessage<'a> {
@@ -335,6 +355,8 @@ pub enum ServerMessage<'a> {
         text: Cow<'a, str>,
         /// When to try again; left out where trying again is no use.
         retry_after_ms: Option<u32>,
+        /// Where a conversation that is not begun now would stand, if it were.
+        outlook: Option<Outlook>,
     },
     /// Something happened in a conversation.
     Event(Event<'a>),

@@ -6,7 +6,7 @@
 //! said in a conversation.
 //!
 //! One idea a file: [`words`] is what is said to it and by it, [`teams`] and [`hours`] what an administrator chose,
-//! [`queue`] who is next, `waiting` how they come and go, [`agents`] who is there, `assign` who gets whom,
+//! [`queue`] and [`ranking`] who is next and at which place, `waiting` how they come and go, [`agents`] who is there, `assign` who gets whom,
 //! [`estimate`] how long it may last. The rules in words: `docs/routing.md`.
 
 pub mod agents;
@@ -14,6 +14,7 @@ mod assign;
 pub mod estimate;
 pub mod hours;
 pub mod queue;
+pub mod ranking;
 pub mod teams;
 mod waiting;
 pub mod words;

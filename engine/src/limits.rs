@@ -85,6 +85,9 @@ pub const PAGE_BYTES_MAX: usize = 128 * 1024;
 /// Time between two reports of agents' loads while something is given up, in milliseconds.
 pub const SHED_PRESENCE_MS: u64 = 3_000;
 
+/// Time between two reports to the shards of where newcomers would stand, while none are begun, in milliseconds.
+pub const OUTLOOKS_MS: u64 = 1_000;
+
 /// What a client is told to wait after a refusal for want of room, in milliseconds.
 pub const RETRY_AFTER_MS: u32 = 2_000;
 

@@ -89,7 +89,7 @@ impl Agent {
                     context.record(Path::AgentAck, context.shared.plan.class(name.visitor), scheduled_us);
                 }
             }
-            ServerMessage::Refused { id, code, text, retry_after_ms } => {
+            ServerMessage::Refused { id, code, text, retry_after_ms, .. } => {
                 context.refused(&id, &code, &text, retry_after_ms, &mut self.post);
             }
             ServerMessage::Event(event) => self.event(&event, context),

@@ -103,7 +103,7 @@ impl Visitor {
                     context.record(Path::VisitorAck, self.class, scheduled_us);
                 }
             }
-            ServerMessage::Refused { id, code, text, retry_after_ms } => {
+            ServerMessage::Refused { id, code, text, retry_after_ms, .. } => {
                 context.refused(&id, &code, &text, retry_after_ms, &mut self.post);
             }
             ServerMessage::Event(event) => self.event(&event, context),

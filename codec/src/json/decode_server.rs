@@ -8,7 +8,7 @@ use super::check::{needed, optional_number, optional_text};
 use super::error::{Fault, MessageError};
 use super::object::{self, Field, Nested, object};
 use super::time;
-use crate::message::{Event, EventKind, PresenceState, Role, ServerMessage};
+use crate::message::{Event, EventKind, Outlook, PresenceState, Role, ServerMessage, WaitSeconds};
 
 object! {
     /// The members of every type of server message.
@@ -31,6 +31,10 @@ object! {
         capacity: Field<'a> = "capacity",
         serving: Field<'a> = "serving",
         step: Field<'a> = "step",
+        place: Field<'a> = "place",
+        estimate_s: Field<'a> = "estimate_s",
+        low_s: Field<'a> = "low_s",
+        high_s: Field<'a> = "high_s",
     }
 }
 
@@ -79,6 +83,7 @@ impl<'a> ServerObject<'a> {
                 code: text(self.code, "code")?,
                 text: text(self.text, "text")?,
                 retry_after_ms: retry_after_ms(&self.retry_after_ms)?,
+                outlook: outlook(&self.place, [&self.estimate_s, &self.low_s, &self.high_s])?,
             }),
             "event" => self.event().map(ServerMessage::Event),
             "typing" => Ok(ServerMessage::Typing {
@@ -164,6 +169,18 @@ fn retry_after_ms(field: &Field<'_>) -> Result<Option<u32>, Fault> {
     let milliseconds =
         optional_number(field, "retry_after_ms", 0..=u64::from(u32::MAX), "a number of milliseconds")?;
     Ok(milliseconds.map(|milliseconds| milliseconds as u32))
+}
+
+/// A wait that lacks one of its numbers is none.
+fn outlook(place: &Field<'_>, wait_s: [&Field<'_>; 3]) -> Result<Option<Outlook>, Fault> {
+    let seconds = |field, name| optional_number(field, name, 0..=u64::MAX, "a number of seconds");
+    let [estimate, low, high] = wait_s;
+    let estimate = seconds(estimate, "estimate_s")?;
+    let (low, high) = (seconds(low, "low_s")?, seconds(high, "high_s")?);
+    let wait_s = estimate.zip(low).zip(high);
+    let wait_s = wait_s.map(|((estimate, low), high)| WaitSeconds { estimate, low, high });
+    let place = optional_number(place, "place", 1..=u64::from(u32::MAX), "a place, from 1")?;
+    Ok(place.map(|place| Outlook { place: place as u32, wait_s }))
 }
 
 fn at_ms(field: Field<'_>) -> Result<u64, Fault> {

@@ -8,6 +8,8 @@
 
 use std::collections::VecDeque;
 
+use codec::message::WaitSeconds;
+
 /// Departures that are remembered: enough for an error of some ten per cent, few enough to follow a shift's change.
 const DEPARTURES_KEPT: usize = 64;
 /// Fewer say nothing.
@@ -26,6 +28,12 @@ pub struct Estimate {
     pub low_s: u64,
     /// And not more.
     pub high_s: u64,
+}
+
+impl From<Estimate> for WaitSeconds {
+    fn from(Estimate { likely_s, low_s, high_s }: Estimate) -> Self {
+        Self { estimate: likely_s, low: low_s, high: high_s }
+    }
 }
 
 /// The measured rate of one queue.

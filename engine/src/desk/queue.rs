@@ -1,8 +1,8 @@
 //! One team's queue: who is served next, who waits at which place, and who has waited for too long.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
-use super::{AgentName, ConversationKey, estimate::ServiceRate};
+use super::{AgentName, ConversationKey, estimate::ServiceRate, ranking::Ranking};
 
 /// Where a conversation stands in a queue: smaller is served first. VIP before all; then whoever had an agent and lost
 /// it; then whoever has waited longest.
@@ -38,15 +38,17 @@ pub struct Waiting {
 /// One team's queue.
 #[derive(Debug, Default)]
 pub struct Queue {
-    order: BTreeMap<Rank, Waiting>,
+    order: Ranking<Rank, Waiting>,
     ranks: HashMap<ConversationKey, Rank>,
     /// By the time they came.
     entered: BTreeSet<(u64, Rank)>,
     /// How fast it is served.
     pub rate: ServiceRate,
-    /// Places have changed since they were told.
+    /// Places have changed since a round of telling them began.
     pub places_stale: bool,
-    /// When they may be told again.
+    /// How far the round is, in places, and when it began; nothing: there is none.
+    pub round: Option<(usize, u64)>,
+    /// When more places may be told.
     pub places_after_ms: u64,
 }
 
@@ -66,8 +68,8 @@ impl Queue {
         self.entered.remove(&(waiting.entered_ms, rank));
         self.places_stale = true;
         match served_at_ms {
-            Some(now_ms) => self.rate.served(now_ms, !self.order.is_empty()),
-            None if self.order.is_empty() => self.rate.ends(),
+            Some(now_ms) => self.rate.served(now_ms, !self.is_empty()),
+            None if self.is_empty() => self.rate.ends(),
             None => {}
         }
         Some((rank, waiting))
@@ -83,15 +85,15 @@ impl Queue {
         self.order.iter()
     }
 
-    /// As [`Queue::iter`], for those who tell them their places.
-    pub fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
-        self.order.values_mut()
+    /// Those behind so many others, the next to be served first, for whoever tells them their places.
+    pub fn waiting_from_mut(&mut self, position: usize) -> impl Iterator<Item = &mut Waiting> {
+        self.order.values_from_mut(position)
     }
 
     /// The place of one that waits, from 1.
     pub fn place(&self, conversation: &str) -> Option<u32> {
         let rank = self.ranks.get(conversation)?;
-        Some(self.order.range(..=*rank).count() as u32)
+        Some(self.order.position(rank) as u32 + 1)
     }
 
     /// Notes that it was told its place.
@@ -119,6 +121,6 @@ impl Queue {
 
     /// How many VIPs wait.
     pub fn vips(&self) -> usize {
-        self.order.keys().take_while(|rank| !rank.normal).count()
+        self.order.position(&Rank { normal: true, first_time: false, since_ms: 0, number: 0 })
     }
 }

@@ -543,3 +543,24 @@ fn the_reason_says_what_there_was_to_choose_from() {
     let first = Why { rule: Rule::LeastLoaded, serving: 0, capacity: 4, candidates: 2, waited_ms: 0 };
     assert_eq!(why, [first, Why { waited_ms: 4_000, ..first }]);
 }
+
+#[test]
+fn a_queue_of_thousands_hears_its_places_a_few_at_a_time_and_each_of_them_in_the_end() {
+    const WAITING: u32 = 3_000;
+    let mut desk = Desk::new(SETTINGS, Arc::default());
+    let mut out = Vec::new();
+    for number in 0..WAITING {
+        desk.handle(time(0), enqueue(&format!("c{number}"), time(0)), &mut out);
+    }
+    // The first of them goes, and all others move.
+    desk.handle(time(1), DeskInput::Leave { conversation: "c0".into() }, &mut out);
+    let mut told = Vec::new();
+    for tick in 10..100 {
+        out.clear();
+        desk.tick(Time { ms: tick * 100, unix_ms: START_MS + tick * 100 }, &mut out);
+        assert!(out.len() <= 50, "{} at once", out.len());
+        told.extend(out.iter().filter_map(decided));
+    }
+    let expected = (1..WAITING).map(|number| format!("c{number} {number}/{}", WAITING - 1));
+    assert_eq!(told, expected.collect::<Vec<_>>());
+}

@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 
+use codec::message::Outlook;
+
 use super::{
     Desk, Time,
     hours::Open,
-    queue::{Rank, Waiting},
+    queue::{Queue, Rank, Waiting},
     teams::TeamName,
     words::{DeskOutput, Wanted},
 };
 use crate::planted::{self, Planted};
 
-/// Shortest time between two announcements of places.
-const PLACES_EVERY_MS_MIN: u64 = 1_000;
-/// Places announced in a second over a whole queue: a long queue hears more rarely, because each announcement is a
-/// durable event of a conversation.
-const PLACES_A_SECOND_MAX: u64 = 500;
+/// Shortest time between the beginnings of two rounds of telling places, in milliseconds.
+const ROUND_MS_MIN: u64 = 1_000;
+/// Places of one queue that are told at once, and the time to the next, in milliseconds: a long queue hears more rarely,
+/// because each word is a durable event of a conversation.
+const PLACES_AT_ONCE: usize = 50;
+const PLACES_EVERY_MS: u64 = 100;
+/// Those who are looked at for it: most of a long queue may know its places.
+const PLACES_LOOKED_AT: usize = 2_000;
 
 impl Desk {
     pub(super) fn enqueue(&mut self, now: Time, wanted: Wanted, out: &mut Vec<DeskOutput>) {
@@ -145,28 +150,53 @@ impl Desk {
         }
     }
 
+    /// Tells those whose places have changed, from the front, a few at a time. Who moved while a round passed hears in
+    /// the next one.
     pub(super) fn announce_places(&mut self, now: Time, out: &mut Vec<DeskOutput>) {
         for (team, queue) in &mut self.queues {
-            if !queue.places_stale || now.ms < queue.places_after_ms {
+            if now.ms < queue.places_after_ms || (queue.round.is_none() && !queue.places_stale) {
                 continue;
             }
-            let count = queue.len() as u32;
-            let rate = queue.rate.clone();
-            for (waiting, place) in queue.waiting_mut().zip(1..) {
-                if waiting.announced != Some(place) {
-                    waiting.announced = Some(place);
-                    out.push(DeskOutput::Place {
-                        conversation: Arc::clone(&waiting.conversation),
-                        team: Arc::clone(team),
-                        place,
-                        waiting: count,
-                        estimate: rate.estimate(now.ms, place),
-                    });
+            let (from, began_ms) = queue.round.unwrap_or_else(|| {
+                queue.places_stale = false;
+                (0, now.ms)
+            });
+            let (count, rate) = (queue.len(), queue.rate.clone());
+            let mut to = from.min(count);
+            let mut told = 0;
+            for waiting in queue.waiting_from_mut(to).take(PLACES_LOOKED_AT) {
+                to += 1;
+                let place = to as u32;
+                if waiting.announced.replace(place) == Some(place) {
+                    continue;
+                }
+                told += 1;
+                out.push(DeskOutput::Place {
+                    conversation: Arc::clone(&waiting.conversation),
+                    team: Arc::clone(team),
+                    place,
+                    waiting: count as u32,
+                    estimate: rate.estimate(now.ms, place),
+                });
+                if told == PLACES_AT_ONCE {
+                    break;
                 }
             }
-            queue.places_stale = false;
-            let every_ms = (u64::from(count) * 1_000 / PLACES_A_SECOND_MAX).max(PLACES_EVERY_MS_MIN);
-            queue.places_after_ms = now.ms + every_ms;
+            queue.places_after_ms = now.ms + PLACES_EVERY_MS;
+            queue.round = Some((to, began_ms)).filter(|_| to < count);
+            if queue.round.is_none() {
+                queue.places_after_ms = queue.places_after_ms.max(began_ms + ROUND_MS_MIN);
+            }
         }
+    }
+
+    /// Where each team's next newcomer, if not VIP, would stand.
+    pub fn outlooks(&self, now: Time) -> Vec<(TeamName, Outlook)> {
+        let outlook = |queue: &Queue| {
+            let place = queue.len() as u32 + 1;
+            let wait_s = queue.rate.estimate(now.ms, place).map(Into::into);
+            Outlook { place, wait_s }
+        };
+        self.queues.iter().map(|(team, queue)| (Arc::clone(team), outlook(queue))).collect()
     }
 }

@@ -70,7 +70,7 @@ impl Shard {
         self.carry_out(index, number, actions, out);
     }
 
-    fn desk_time(&self) -> Time {
+    pub(super) fn desk_time(&self) -> Time {
         Time { ms: self.now.monotonic_ms(), unix_ms: self.now.unix_ms }
     }
 
@@ -163,6 +163,7 @@ impl Shard {
             code: code.into(),
             text: text.into(),
             retry_after_ms: None,
+            outlook: None,
         };
         let mut frame = Vec::new();
         web::encode_message(&refused, &mut frame);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use codec::message::{self, ServerMessage};
+use codec::message::{self, Outlook, ServerMessage};
 use dialog::{Action, Event, Refusal, State};
 use store::record::{EventKind, EventRecord, Record, Role, TeamRecord};
 
@@ -185,10 +185,12 @@ pub struct Refused {
     code: &'static str,
     text: &'static str,
     retry_after_ms: Option<u32>,
+    /// Of a conversation that is not begun now.
+    outlook: Option<Outlook>,
 }
 
 const fn refused(code: &'static str, text: &'static str) -> Refused {
-    Refused { code, text, retry_after_ms: None }
+    Refused { code, text, retry_after_ms: None, outlook: None }
 }
 
 pub(super) const NOT_YOURS: Refused =
@@ -209,21 +211,29 @@ pub(super) const JOURNAL_FULL: Refused = Refused {
     code: "journal_full",
     text: "the server cannot store more right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
+    outlook: None,
 };
 pub(super) const OVERLOADED: Refused = Refused {
     code: "overloaded",
     text: "the server is too busy right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
+    outlook: None,
+};
+const NOT_BEGUN: Refused = Refused {
+    text: "too many conversations wait right now, and no new ones are begun; the message was not taken, send it again later",
+    ..OVERLOADED
 };
 const STORAGE_FAILED: Refused = Refused {
     code: "storage_failed",
     text: "the disk behind this conversation has failed; send it again with the same id when the server is back",
     retry_after_ms: Some(limits::FAILED_RETRY_AFTER_MS),
+    outlook: None,
 };
 pub(super) const UNAVAILABLE: Refused = Refused {
     code: "unavailable",
     text: "the conversation cannot be read right now; the message was not taken, send it again later",
     retry_after_ms: Some(limits::RETRY_AFTER_MS),
+    outlook: None,
 };
 
 impl Shard {
@@ -310,9 +320,14 @@ impl Shard {
             self.counts.refused_journal[vip] += 1;
             return Err(JOURNAL_FULL);
         }
-        if self.overloaded || self.sheds_new(index, vip == 1) {
+        if self.overloaded {
             self.counts.refused_overloaded[vip] += 1;
             return Err(OVERLOADED);
+        }
+        if self.sheds_new(index, vip == 1) {
+            self.counts.refused_overloaded[vip] += 1;
+            let outlook = self.outlook(index);
+            return Err(Refused { outlook, ..NOT_BEGUN });
         }
         let actions = self.step(index, event)?;
         let record = &self.conversations.at(index).record;
@@ -531,6 +546,7 @@ impl Shard {
             code: refused.code.into(),
             text: refused.text.into(),
             retry_after_ms: refused.retry_after_ms,
+            outlook: refused.outlook,
         };
         self.reply(sender, &message, out);
     }

@@ -36,6 +36,7 @@ use std::{
 };
 
 use codec::{
+    message::Outlook,
     tls::TlsConfig,
     websocket::{Compressor, Decompressor, Deflate},
 };
@@ -57,7 +58,7 @@ pub use self::{
 use crate::{
     desk::{
         Address, AgentName, AgentStatus, Desk, DeskInput, DeskOutput, DeskSettings,
-        teams::{FIRST_TEAM, Teams},
+        teams::{FIRST_TEAM, TeamName, Teams},
     },
     gate::Gate,
     identity::{AgentRole, Identity},
@@ -311,6 +312,8 @@ pub enum LaneItem {
         /// How much.
         step: Step,
     },
+    /// Where newcomers would stand, by team, while some shard begins no conversations.
+    Outlooks(Arc<[(TeamName, Outlook)]>),
     /// Some shard's journal has failed: no load balancer may send visitors here any more.
     StorageFailed,
 }
@@ -611,6 +614,7 @@ impl Shard {
             LaneItem::StorageFailed => self.storage_failed = true,
             LaneItem::Presence(status) => self.presence(status, out),
             LaneItem::Shedding { shard, step } => self.shedding(shard, step, out),
+            LaneItem::Outlooks(outlooks) => self.overload.outlooks = outlooks,
         }
     }
 

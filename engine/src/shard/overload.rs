@@ -1,8 +1,8 @@
 //! What a shard does less of under pressure. How much, [`crate::shedding`] decides.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use codec::message::ServerMessage;
+use codec::message::{Outlook, ServerMessage};
 
 use super::{
     LaneItem, Outputs, Shard,
@@ -11,7 +11,10 @@ use super::{
 };
 use crate::{
     channel::web,
-    desk::{AgentName, AgentStatus},
+    desk::{
+        AgentName, AgentStatus,
+        teams::{FIRST_TEAM, TeamName},
+    },
     limits,
     shedding::{Ladder, Step},
 };
@@ -53,6 +56,10 @@ pub(super) struct Overload {
     /// Agents' newest loads that wait to be told.
     presence: BTreeMap<AgentName, AgentStatus>,
     presence_told_ms: u64,
+    /// Where newcomers would stand, by team, as the desk said last.
+    pub outlooks: Arc<[(TeamName, Outlook)]>,
+    /// On the desk's shard: when it says so next.
+    outlooks_after_ms: u64,
 }
 
 impl Overload {
@@ -63,6 +70,8 @@ impl Overload {
             steps: vec![Step::None; shards],
             presence: BTreeMap::new(),
             presence_told_ms: 0,
+            outlooks: Arc::new([]),
+            outlooks_after_ms: 0,
         }
     }
 
@@ -116,6 +125,27 @@ impl Shard {
         !vip && self.overload.step() >= Step::Conversations && self.conversations.at(index).seq == 0
     }
 
+    /// Where the conversation's visitor would stand, if it were begun; nothing, where nobody ever waited.
+    pub(super) fn outlook(&mut self, index: Index) -> Option<Outlook> {
+        let team = &self.conversations.at(index).team;
+        let team = if team.is_empty() { FIRST_TEAM } else { team };
+        let outlooks = &self.overload.outlooks;
+        outlooks.iter().find(|(name, _)| **name == *team).map(|(_, outlook)| *outlook)
+    }
+
+    /// While some shard begins no conversations, the desk's shard tells all of them where newcomers would stand.
+    fn tell_outlooks(&mut self, out: &mut Outputs) {
+        let now = self.desk_time();
+        let is_due =
+            self.overload.highest() >= Step::Conversations && now.ms >= self.overload.outlooks_after_ms;
+        let Some(desk) = self.desk.as_ref().filter(|_| is_due) else { return };
+        self.overload.outlooks_after_ms = now.ms + limits::OUTLOOKS_MS;
+        let outlooks: Arc<[(TeamName, Outlook)]> = desk.outlooks(now).into();
+        for shard in 0..self.settings.shards {
+            out.lane(shard, true, LaneItem::Outlooks(Arc::clone(&outlooks)));
+        }
+    }
+
     /// An agent's load is told at once, or, while something is given up, the newest of some seconds.
     pub(super) fn presence(&mut self, status: AgentStatus, out: &mut Outputs) {
         if self.overload.step() == Step::None {
@@ -132,6 +162,9 @@ impl Shard {
         let highest = self.overload.highest();
         if highest != before {
             self.tell_agents_here(&shedding_message(highest), out);
+            if highest < Step::Conversations {
+                self.overload.outlooks = Arc::new([]); // Of another hour, the next time.
+            }
         }
     }
 
@@ -159,6 +192,7 @@ impl Shard {
                 out.lane(to, true, LaneItem::Shedding { shard, step });
             }
         }
+        self.tell_outlooks(out);
         let is_due = self.overload.step() == Step::None
             || now_ms >= self.overload.presence_told_ms + limits::SHED_PRESENCE_MS;
         if is_due && !self.overload.presence.is_empty() {

@@ -370,6 +370,7 @@ impl Shard {
             code: code.into(),
             text: text.into(),
             retry_after_ms,
+            outlook: None,
         };
         out.send(id, |bytes| web::encode_message(&refused, bytes));
     }

@@ -102,7 +102,9 @@ fn new_conversations_wait_outside_and_those_of_vips_do_not() {
     pressed.world.say(newcomer, "n1", "is anybody there?");
     pressed.window(40);
     assert_eq!(pressed.world.refusal(newcomer).as_deref(), Some("overloaded"));
-    assert!(pressed.world.of_type(newcomer, "refused")[0]["retry_after_ms"].as_u64() > Some(0));
+    let refused = pressed.world.of_type(newcomer, "refused")[0].clone();
+    assert!(refused["retry_after_ms"].as_u64() > Some(0));
+    assert_eq!(refused["place"], 1, "where it would stand: {refused}");
     pressed.world.say(pressed.normal, "n2", "I was here before");
     pressed.window(40);
     assert_eq!(pressed.world.refusal(pressed.normal), None);
