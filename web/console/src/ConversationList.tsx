@@ -1,7 +1,7 @@
 /** The left column: one's own presence, and the conversations that are mine, wait, or are over. */
 
 import { Badge, Button, Empty, InputNumber, Segmented, Select, Skeleton, Tag } from 'antd';
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import type { Summary } from './api.ts';
 import { useDesk, useSurroundings } from './context.ts';
 import type { Item } from './desk.ts';
@@ -327,30 +327,46 @@ function Rows({ rows, chosen, onChoose, empty }: RowsProps): React.ReactElement 
   );
 }
 
+/** What is over, the newest first. What ends while it is looked at comes on top: SQL has it a moment later. */
 function Closed({ chosen, onChoose }: ChoiceProps): React.ReactElement {
   const desk = useDesk();
   const { say } = useSurroundings();
   const [rows, setRows] = useState<Summary[]>();
   const [next, setNext] = useState<string>();
   const [busy, setBusy] = useState(false);
-  const begun = useRef(false);
-  const load = async (before?: string): Promise<void> => {
+  useEffect(() => {
+    let stopped = false;
+    let begun = false;
+    const ask = async (): Promise<void> => {
+      try {
+        const page = await desk.api.conversations('closed', PAGE);
+        if (stopped) return;
+        setRows((old) => withoutRepeats([...page.conversations, ...(old ?? [])]));
+        if (!begun) setNext(placeOf(page.next));
+        begun = true;
+      } catch {
+        if (!stopped) setRows((old) => old ?? []); // The next round asks again.
+      }
+    };
+    void ask();
+    const timer = setInterval(() => void ask(), WAITING_MS);
+    return () => {
+      stopped = true;
+      clearInterval(timer);
+    };
+  }, [desk]);
+  const more = async (before: string): Promise<void> => {
     setBusy(true);
     try {
       const page = await desk.api.conversations('closed', PAGE, before);
-      setRows((old) => [...(before === undefined ? [] : (old ?? [])), ...page.conversations]);
-      setNext(page.next === undefined || page.next === null ? undefined : String(page.next));
+      setRows((old) => withoutRepeats([...(old ?? []), ...page.conversations]));
+      setNext(placeOf(page.next));
     } catch {
-      setRows((old) => old ?? []);
+      // The button is still there.
     } finally {
       setBusy(false);
     }
   };
-  useEffect(() => {
-    if (begun.current) return;
-    begun.current = true;
-    void load();
-  });
   return (
     <>
       <Rows
@@ -360,12 +376,23 @@ function Closed({ chosen, onChoose }: ChoiceProps): React.ReactElement {
         empty={['emptyClosed', 'emptyClosedText']}
       />
       {next !== undefined && (
-        <Button className="more" type="text" loading={busy} onClick={() => void load(next)}>
+        <Button className="more" type="text" loading={busy} onClick={() => void more(next)}>
           {say('more')}
         </Button>
       )}
     </>
   );
+}
+
+function placeOf(next: string | number | null | undefined): string | undefined {
+  return next === undefined || next === null ? undefined : String(next);
+}
+
+/** The first of each: the newer summary. */
+function withoutRepeats(rows: Summary[]): Summary[] {
+  const firsts = new Map<string, Summary>();
+  for (const row of rows) if (!firsts.has(row.id)) firsts.set(row.id, row);
+  return [...firsts.values()];
 }
 
 interface NothingProps {
