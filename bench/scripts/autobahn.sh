@@ -3,7 +3,7 @@
 # Usage: autobahn.sh FOLDER_WITH_BINARIES FOLDER [BACKEND…]. The suite and the reports go to FOLDER; a suite that
 # is there already is used.
 #
-# Cases 12 and 13 are left out: they are permessage-deflate, which is optional and which we do not speak.
+# Cases 12 and 13 are those of permessage-deflate: they run with it on, the others with it off.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 binaries=$1

@@ -1,7 +1,8 @@
 //! Who may connect: how many connections there are, in all and from one address, and how fast new ones come.
 //!
 //! The one thing that shards share besides lanes, because an address is limited and not its share of a shard. It is
-//! asked when a connection comes, when its client has said hello, and when it is gone: never for a message. What is
+//! asked when a connection comes, when a proxy has named its client, when that has said hello, and when it is gone: never for
+//! a message. What is
 //! refused here was refused before anything was spent on it.
 //!
 //! How many connections of an address may keep silent is each shard's own affair (`shard::strangers`).
@@ -189,15 +190,29 @@ impl Permit {
     pub fn address(&self) -> Option<IpAddr> {
         self.address
     }
+
+    /// Counts the place as another address's from now on, or says why that has no room for it; then nothing changes.
+    pub fn rename(&mut self, address: IpAddr, now_us: u64) -> Result<(), Refusal> {
+        if let Some(key) = self.gate.key(Some(address)) {
+            self.gate.stripe(key).enter(key, &self.gate.0.limits, now_us)?;
+        }
+        self.leave_address();
+        self.address = Some(address);
+        Ok(())
+    }
+
+    fn leave_address(&self) {
+        let Some(key) = self.gate.key(self.address) else { return };
+        if let Some(address) = self.gate.stripe(key).addresses.get_mut(&key) {
+            address.connections -= 1;
+        }
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.gate.0.connections.fetch_sub(1, Ordering::Relaxed);
-        let Some(key) = self.gate.key(self.address) else { return };
-        if let Some(address) = self.gate.stripe(key).addresses.get_mut(&key) {
-            address.connections -= 1;
-        }
+        self.leave_address();
     }
 }
 

@@ -114,6 +114,7 @@ enum Ended {
 /// Runs the server until a signal ends it.
 pub fn serve(mut config: Config) -> Result<(), ServeError> {
     logging::start(config.log_format);
+    net::give_large_blocks_back();
     let tls = config.tls.as_ref().map(TlsFiles::load).transpose().map_err(ServeError::Tls)?;
     let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;

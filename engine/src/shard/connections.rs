@@ -354,7 +354,9 @@ impl Shard {
                 HttpStep::NeedMore => return,
                 HttpStep::Continue => out.send(id, |bytes| bytes.extend_from_slice(http::CONTINUE)),
                 HttpStep::Upgraded { response, deflate, rest, roles, forwarded } => {
-                    self.upgraded_for(id, forwarded.as_deref());
+                    if !self.may_upgrade_for(id, forwarded.as_deref(), out) {
+                        return;
+                    }
                     out.send(id, |bytes| bytes.extend_from_slice(&response));
                     let now_ms = self.now.monotonic_ms();
                     let connection = self.connections.find(id).expect("found above");

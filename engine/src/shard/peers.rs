@@ -89,25 +89,54 @@ impl Shard {
                 self.connections.find(id).expect("it was just put there").stranger = number;
             }
             Err(refusal) => {
-                self.counts.peers.refused[refusal as usize] += 1;
-                self.counts.peers.refused_last = peer;
+                self.count_refusal(refusal, peer);
                 out.list.push(Output::Abort { connection: id });
             }
         }
     }
 
-    /// A place; where the address has its fill of strangers, one of them makes room. Each shard bounds its share of
-    /// them: the kernel spreads an address's connections over all shards.
+    fn count_refusal(&mut self, refusal: Refusal, peer: Option<IpAddr>) {
+        self.counts.peers.refused[refusal as usize] += 1;
+        self.counts.peers.refused_last = peer;
+    }
+
+    /// A place among those of the address.
     fn place_for(&mut self, peer: Option<IpAddr>, out: &mut Outputs) -> Result<Permit, Refusal> {
         let permit = self.settings.gate.enter(peer, self.now.monotonic_us)?;
+        self.place_for_stranger(peer, out)?;
+        Ok(permit)
+    }
+
+    /// Where the address has its fill of strangers, one of them makes room. Each shard bounds its share of them: the
+    /// kernel spreads an address's connections over all shards.
+    fn place_for_stranger(&mut self, address: Option<IpAddr>, out: &mut Outputs) -> Result<(), Refusal> {
         let share = (self.settings.peers.address_strangers_max as usize / self.settings.shards).max(1);
-        match self.settings.gate.key(peer) {
-            Some(key) if self.strangers.count(key) >= share => {
-                self.make_room(key, out)?;
-                Ok(permit)
-            }
-            _ => Ok(permit),
+        match self.settings.gate.key(address) {
+            Some(key) if self.strangers.count(key) >= share => self.make_room(key, out),
+            _ => Ok(()),
         }
+    }
+
+    /// Whoever has not said hello yet is the client that a proxy names: its limits count from here on. Whether it has
+    /// a place; if not, that is counted, and the connection is the caller's to end.
+    pub(super) fn is_placed_as(&mut self, id: u64, client: IpAddr, out: &mut Outputs) -> bool {
+        let Some(Connection { permit: Some(permit), .. }) = self.connections.find(id) else { return true };
+        if permit.address().map(|address| address.to_canonical()) == Some(client) {
+            return true;
+        }
+        self.no_stranger(id);
+        let now_us = self.now.monotonic_us;
+        let placed = self.place_for_stranger(Some(client), out).and_then(|()| {
+            let connection = self.connections.find(id).expect("another one has made room");
+            connection.permit.as_mut().expect("found above").rename(client, now_us)
+        });
+        if let Err(refusal) = placed {
+            self.count_refusal(refusal, Some(client));
+            return false;
+        }
+        let number = self.settings.gate.key(Some(client)).map_or(0, |key| self.strangers.insert(key, id));
+        self.connections.find(id).expect("found above").stranger = number;
+        true
     }
 
     /// Ends the stranger of an address that has been here longest and is not being answered.
@@ -135,7 +164,6 @@ impl Shard {
     /// The client has said hello, or is gone.
     pub(super) fn no_stranger(&mut self, id: u64) {
         let Some(connection) = self.connections.find(id) else { return };
-        // Under the address it came from, whomever a proxy has named since.
         let peer = connection.permit.as_ref().and_then(Permit::address);
         let number = std::mem::take(&mut connection.stranger);
         if let Some(key) = self.settings.gate.key(peer).filter(|_| number > 0) {

@@ -9,7 +9,7 @@ use codec::{
 };
 use http::{HeaderMap, HeaderValue};
 
-use super::{Outputs, Shard, connections::Connection, edge::Edge};
+use super::{Output, Outputs, Shard, connections::Connection, edge::Edge};
 use crate::{channel, limits};
 
 /// What the proxies on the way say of who it was.
@@ -34,12 +34,14 @@ impl Shard {
         Edge::Preface(Box::new(Preface { held: Vec::new(), since_ms: self.now.monotonic_ms() }))
     }
 
-    /// From now on this is whose connection it is, for throttling and logs: when a PROXY header names somebody else
-    /// than the peer, and again when the request for a WebSocket does. The limits of an address are the peer's.
-    pub(super) fn set_client(&mut self, id: u64, client: IpAddr) {
+    /// From now on this is whose connection it is, for limits, throttling and logs: when a PROXY header names somebody
+    /// else than the peer, and again when the request for a WebSocket does. Whether that client has a place.
+    fn set_client(&mut self, id: u64, client: IpAddr, out: &mut Outputs) -> bool {
+        let client = client.to_canonical();
         if let Some(connection) = self.connections.find(id) {
-            connection.client = Some(client.to_canonical());
+            connection.client = Some(client);
         }
+        self.is_placed_as(id, client, out)
     }
 
     pub(super) fn preface_received(&mut self, id: u64, bytes: &[u8], out: &mut Outputs) {
@@ -66,8 +68,12 @@ impl Shard {
         // A proxy that speaks first passes on bytes as they are: where it does not know its client, anybody may have
         // written what they forward.
         connection.reads_forwarded = source != ProxySource::Peer;
-        if let ProxySource::Client(client) = source {
-            self.set_client(id, client.ip());
+        if let ProxySource::Client(client) = source
+            && !self.set_client(id, client.ip(), out)
+        {
+            // As at the door: nothing more is spent on it.
+            self.leave_stage(id, out);
+            return out.list.push(Output::Abort { connection: id });
         }
         if !rest.is_empty() {
             self.received(id, &mut rest, out);
@@ -104,13 +110,21 @@ impl Shard {
         Some(if reads_forwarded { self.settings.proxies.client(client, forwarded) } else { client })
     }
 
-    /// A WebSocket is for one client: whose it is was said by the request that asked for it.
-    pub(super) fn upgraded_for(&mut self, id: u64, forwarded: Option<&[u8]>) {
-        if let Some(connection) = self.connections.find(id)
-            && connection.reads_forwarded
-            && let Some(client) = connection.client
-        {
-            self.set_client(id, self.settings.proxies.client(client, forwarded.into_iter()));
+    /// A WebSocket is for one client: whose it is was said by the request that asked for it. Whether that client has a
+    /// place; if not, the proxy was told so.
+    pub(super) fn may_upgrade_for(&mut self, id: u64, forwarded: Option<&[u8]>, out: &mut Outputs) -> bool {
+        let Some(&mut Connection { client: Some(client), reads_forwarded: true, .. }) =
+            self.connections.find(id)
+        else {
+            return true;
+        };
+        let client = self.settings.proxies.client(client, forwarded.into_iter());
+        if self.set_client(id, client, out) {
+            return true;
         }
+        let text = "too many connections from this address; try again in a moment";
+        out.send(id, |bytes| channel::http::encode_error(429, text, bytes));
+        self.close_now(id, out);
+        false
     }
 }

@@ -110,6 +110,48 @@ fn who_guesses_is_told_by_a_proxy_header_and_others_go_on() {
     });
 }
 
+/// Asks for a WebSocket behind what `preface` says of the client; the connection, and the status, empty if it just ended.
+fn upgrade(desk: &Desk, preface: &[u8], fields: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(desk.address).expect("it listens");
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nhost: desk\r\nconnection: upgrade\r\nupgrade: websocket\r\n{fields}\
+         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         sec-websocket-protocol: ringdesk.v1\r\n\r\n"
+    );
+    // It may have been refused before it could say anything.
+    let _ = stream.write_all(&[preface, request.as_bytes()].concat());
+    let mut answer = [0; 12];
+    let read = stream.read_exact(&mut answer);
+    let text = read.map(|()| String::from_utf8_lossy(&answer).into_owned()).unwrap_or_default();
+    (stream, status(&text).to_owned())
+}
+
+/// What a proxy says of a client: before all else, and as fields of a request.
+type Names = fn(usize) -> (Vec<u8>, String);
+
+#[test]
+fn an_address_behind_a_proxy_has_its_own_limits() {
+    let forwarded: Names = |client| (Vec::new(), format!("x-forwarded-for: 203.0.113.{client}\r\n"));
+    let headed: Names = |client| (line(client), String::new());
+    for (speaks_first, refused, names) in [("off", "429", forwarded), ("on", "", headed)] {
+        let settings =
+            [(TRUSTED, "127.0.0.1"), (SPEAKS_FIRST, speaks_first), ("RINGDESK_ADDRESS_CONNECTIONS_MAX", "2")];
+        everywhere(&settings, |desk| {
+            let ask = |client: usize| {
+                let (preface, fields) = names(client);
+                upgrade(desk, &preface, &fields)
+            };
+            let (first, second) = (ask(9), ask(9));
+            assert_eq!([first.1.as_str(), second.1.as_str()], ["101", "101"]);
+            assert_eq!(ask(9).1, refused, "a third of the same client");
+            let others: Vec<_> = (10..14).map(ask).collect();
+            assert!(others.iter().all(|(_, status)| status == "101"), "others behind the same proxy go on");
+            drop(first);
+            tls::wait_until(|| ask(9).1 == "101");
+        });
+    }
+}
+
 #[test]
 fn a_proxy_header_comes_before_tls() {
     let folder = tempfile::tempdir().expect("a folder");
