@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 use crate::{
     accounts::{AccountName, NameError},
-    config::{self, Config, ConfigError, settings},
+    config::{self, ConfigError, Loaded, settings},
     identity::{AgentRole, Class, SITE_DEFAULT},
 };
 use codec::message::NAME_BYTES_MAX;
@@ -24,7 +24,7 @@ const TOKEN_TTL_S_MAX: u64 = 365 * 24 * 60 * 60;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Be the server.
-    Serve(Box<Config>),
+    Serve(Box<Loaded>),
     /// Change or show accounts.
     Agent(PathBuf, AgentCommand),
     /// Print a visitor's signed identity.
@@ -162,7 +162,7 @@ fn serve(given: &ArgMatches, variable: impl Fn(&str) -> Option<String>) -> Resul
         .collect();
     let file = given.get_one::<PathBuf>("config").cloned();
     config::load(flags, file, variable)
-        .map(|config| Command::Serve(Box::new(config)))
+        .map(|loaded| Command::Serve(Box::new(loaded)))
         .map_err(UsageError::Config)
 }
 

@@ -135,20 +135,87 @@ impl std::fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// What was typed, which does not change while the process runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Typed {
+    flags: Vec<(&'static str, String)>,
+    config: Option<PathBuf>,
+}
+
+/// A configuration, and how to read it again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What it means.
+    pub config: Config,
+    typed: Typed,
+    /// What was said of each setting.
+    texts: Vec<Option<String>>,
+}
+
+/// What is different in a configuration that was read again, by the names of settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What counts at once.
+    pub now: Vec<&'static str>,
+    /// What counts from the next start on.
+    pub at_restart: Vec<&'static str>,
+}
+
 /// Reads the file that the flags or the variables name, and makes a configuration of all layers.
 ///
 /// `flags` are the values typed, by setting; `variable` reads the environment.
 pub fn load(
     flags: Vec<(&'static str, String)>,
-    config_flag: Option<PathBuf>,
+    config: Option<PathBuf>,
     variable: impl Fn(&str) -> Option<String>,
-) -> Result<Config, Vec<ConfigError>> {
-    let path = config_flag.or_else(|| variable("RINGDESK_CONFIG").map(PathBuf::from));
-    let file = match &path {
-        Some(path) => Some((path.as_path(), read_file(path).map_err(|error| vec![error])?)),
-        None => None,
-    };
-    resolve(&Layers::new(flags, variable, file.as_ref().map(|(path, text)| (*path, text.as_str())))?)
+) -> Result<Loaded, Vec<ConfigError>> {
+    Typed { flags, config }.load(variable)
+}
+
+impl Typed {
+    fn load(self, variable: impl Fn(&str) -> Option<String>) -> Result<Loaded, Vec<ConfigError>> {
+        let path = self.config.clone().or_else(|| variable("RINGDESK_CONFIG").map(PathBuf::from));
+        let file = match &path {
+            Some(path) => Some((path.as_path(), read_file(path).map_err(|error| vec![error])?)),
+            None => None,
+        };
+        let file = file.as_ref().map(|(path, text)| (*path, text.as_str()));
+        let layers = Layers::new(self.flags.clone(), variable, file)?;
+        let texts = settings::SETTINGS.iter().map(|setting| layers.value(setting).map(|value| value.text));
+        Ok(Loaded { config: resolve(&layers)?, typed: self, texts: texts.collect() })
+    }
+}
+
+impl Loaded {
+    /// As it is now: the flags of old, the variables and the file as they are.
+    pub fn again(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigError>> {
+        self.typed.clone().load(variable)
+    }
+
+    /// What is different in `newer`.
+    pub fn changes(&self, newer: &Self) -> Changes {
+        let texts = self.texts.iter().zip(&newer.texts);
+        let changed = settings::SETTINGS.iter().zip(texts).filter(|(_, (old, new))| old != new);
+        let has_tls = |loaded: &Self| loaded.config.tls.is_some();
+        let waits = |setting: &Setting| {
+            let is_tls = [&settings::TLS_CERT, &settings::TLS_KEY].iter().any(|tls| tls.name == setting.name);
+            let is_fixed = settings::FIXED.iter().any(|fixed| fixed.name == setting.name);
+            is_fixed || (is_tls && has_tls(self) != has_tls(newer))
+        };
+        let (at_restart, now): (Vec<_>, Vec<_>) =
+            changed.map(|(setting, _)| *setting).partition(|setting| waits(setting));
+        let names = |settings: Vec<&Setting>| settings.into_iter().map(|setting| setting.name).collect();
+        Changes { now: names(now), at_restart: names(at_restart) }
+    }
+
+    /// With TLS as it runs, where that is not for this run to change.
+    pub fn with_tls_of(self, running: &Self) -> Self {
+        let tls = running.config.tls.clone();
+        if self.config.tls.is_some() == tls.is_some() {
+            return self;
+        }
+        Self { config: Config { tls, ..self.config }, ..self }
+    }
 }
 
 fn read_file(path: &Path) -> Result<String, ConfigError> {

@@ -106,6 +106,11 @@ impl Desk {
         }
     }
 
+    /// The operator changed the numbers; leases that run go on as they were given.
+    pub fn set_settings(&mut self, settings: DeskSettings) {
+        self.settings = settings;
+    }
+
     /// An administrator changed the teams: who waits for one that is gone waits for the first.
     pub fn set_teams(&mut self, now: Time, teams: Arc<Teams>, out: &mut Vec<DeskOutput>) {
         self.teams = teams;

@@ -11,7 +11,7 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{
-        Arc, Mutex, MutexGuard,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -97,7 +97,7 @@ struct Stripe {
 
 #[derive(Debug)]
 struct Inner {
-    limits: GateLimits,
+    limits: RwLock<Arc<GateLimits>>,
     connections: AtomicU64,
     stripes: [Mutex<Stripe>; STRIPES],
 }
@@ -111,6 +111,8 @@ pub struct Gate(Arc<Inner>);
 pub struct Permit {
     gate: Gate,
     address: Option<IpAddr>,
+    /// What it is counted under.
+    key: Option<Key>,
 }
 
 impl GateLimits {
@@ -129,13 +131,24 @@ impl Gate {
     /// With nobody connected.
     pub fn new(limits: GateLimits) -> Self {
         let stripes = std::array::from_fn(|_| Mutex::default());
+        let limits = RwLock::new(Arc::new(limits));
         Self(Arc::new(Inner { limits, connections: AtomicU64::new(0), stripes }))
+    }
+
+    /// Holds newcomers to these from now on; whoever is connected stays.
+    pub fn set_limits(&self, limits: GateLimits) {
+        // One value, whole at any time.
+        *self.0.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    fn limits(&self) -> Arc<GateLimits> {
+        Arc::clone(&self.0.limits.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the address is counted under; `None` if it is not limited.
     pub fn key(&self, address: Option<IpAddr>) -> Option<Key> {
         let address = address?.to_canonical();
-        if self.0.limits.unlimited.iter().any(|network| network.contains(&address)) {
+        if self.limits().unlimited.iter().any(|network| network.contains(&address)) {
             return None;
         }
         Some(Key(match address {
@@ -148,14 +161,11 @@ impl Gate {
     pub fn enter(&self, address: Option<IpAddr>, now_us: u64) -> Result<Permit, Refusal> {
         // Counted before it is known whether there is room: two shards must not both take the last place.
         let before = self.0.connections.fetch_add(1, Ordering::Relaxed);
-        let mut permit = Permit { gate: self.clone(), address: None };
-        if before >= self.0.limits.connections_max {
+        let mut permit = Permit { gate: self.clone(), address: None, key: None };
+        if before >= self.limits().connections_max {
             return Err(Refusal::Total);
         }
-        if let Some(key) = self.key(address) {
-            self.stripe(key).enter(key, &self.0.limits, now_us)?;
-        }
-        permit.address = address;
+        permit.take(address, now_us)?;
         Ok(permit)
     }
 
@@ -193,16 +203,28 @@ impl Permit {
 
     /// Counts the place as another address's from now on, or says why that has no room for it; then nothing changes.
     pub fn rename(&mut self, address: IpAddr, now_us: u64) -> Result<(), Refusal> {
-        if let Some(key) = self.gate.key(Some(address)) {
-            self.gate.stripe(key).enter(key, &self.gate.0.limits, now_us)?;
-        }
-        self.leave_address();
-        self.address = Some(address);
+        let before = self.key;
+        self.take(Some(address), now_us)?;
+        self.leave(before);
         Ok(())
     }
 
-    fn leave_address(&self) {
-        let Some(key) = self.gate.key(self.address) else { return };
+    /// What its address is counted under; `None` if that was not limited when it came.
+    pub fn key(&self) -> Option<Key> {
+        self.key
+    }
+
+    fn take(&mut self, address: Option<IpAddr>, now_us: u64) -> Result<(), Refusal> {
+        let key = self.gate.key(address);
+        if let Some(key) = key {
+            self.gate.stripe(key).enter(key, &self.gate.limits(), now_us)?;
+        }
+        (self.address, self.key) = (address, key);
+        Ok(())
+    }
+
+    fn leave(&self, key: Option<Key>) {
+        let Some(key) = key else { return };
         if let Some(address) = self.gate.stripe(key).addresses.get_mut(&key) {
             address.connections -= 1;
         }
@@ -212,7 +234,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.gate.0.connections.fetch_sub(1, Ordering::Relaxed);
-        self.leave_address();
+        self.leave(self.key);
     }
 }
 

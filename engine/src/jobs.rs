@@ -153,8 +153,8 @@ pub enum Done {
         /// the newest durable one. What is not among them is in SQL already.
         reply: RecentReply,
     },
-    /// Certificate and key for connections from now on.
-    Tls(codec::tls::TlsConfig),
+    /// The operator had the settings read again: what counts from now on.
+    Settings(Box<crate::shard::Settings>),
     /// An administrator changed the teams.
     Teams(Arc<Teams>),
     /// Every record of this shard's journal up to this number is in SQL.

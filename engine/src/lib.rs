@@ -22,6 +22,7 @@ pub mod priority;
 pub mod projection;
 pub mod proxies;
 pub mod recovery;
+pub mod reload;
 pub mod roles;
 pub mod server;
 pub mod shard;

@@ -21,8 +21,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     channel::http,
-    config::{self, Config},
-    desk::DeskSettings,
+    config::{self, Config, Loaded},
     driver::{Counting, Driver, DriverError, Neighbour},
     gate::Gate,
     identity::secrets::{SecretError, Secrets},
@@ -39,7 +38,8 @@ use crate::{
     },
     projection::{Followed, Lag, ProjectionThread, Projector},
     recovery::{self, DataDirectory, Recovered, RecoveryError},
-    shard::{Beginning, DialogSettings, Now, Outputs, Settings, Shard},
+    reload::{self, Given},
+    shard::{Beginning, Now, Outputs, Settings, Shard},
     tls_files::{TlsFiles, TlsFilesError},
 };
 
@@ -112,7 +112,8 @@ enum Ended {
 }
 
 /// Runs the server until a signal ends it.
-pub fn serve(mut config: Config) -> Result<(), ServeError> {
+pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
+    let mut config = loaded.config.clone();
     logging::start(config.log_format);
     net::give_large_blocks_back();
     let tls = config.tls.as_ref().map(TlsFiles::load).transpose().map_err(ServeError::Tls)?;
@@ -168,31 +169,16 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
     })
     .map_err(ServeError::Start)?;
 
-    let settings = Settings {
+    let room = u64::from(capacity.connections_per_shard) * shards as u64;
+    let given = Given {
         shards,
-        desk: DeskSettings { lease_ms: config.agent_lease_ms.into(), capacity: config.agent_capacity },
         teams,
-        dialog: DialogSettings {
-            visitor_idle_ms: u64::from(config.visitor_idle_s) * 1_000,
-            agent_silent_ms: u64::from(config.agent_silent_s) * 1_000,
-            rating_ms: u64::from(config.rating_s) * 1_000,
-            // The bot is a later chapter: until it can be configured, there is none.
-            bot: false,
-        },
-        heartbeat_ms: config.heartbeat_ms,
-        websocket_deflate: config.websocket_deflate,
         run: getrandom::u64().map_err(|error| ServeError::Start(io::Error::other(error)))?,
         identity: secrets.identity(),
-        gate: Gate::new(
-            config
-                .peers
-                .gate(u64::from(capacity.connections_per_shard) * shards as u64, &config.proxies.networks),
-        ),
-        peers: config.peers.limits,
-        origins: config.peers.origins(config.public_url.as_deref()),
-        tls,
-        proxies: config.proxies.clone(),
+        gate: Gate::new(config.peers.gate(room, &config.proxies.networks)),
+        capacity: room,
     };
+    let settings = given.with(&config, tls);
     let dones: Vec<DoneQueue> = ends.iter().map(|end| end.dones.clone()).collect();
     let neighbours = wakers
         .iter()
@@ -223,7 +209,7 @@ pub fn serve(mut config: Config) -> Result<(), ServeError> {
         config.listen = crew.start(index, port, journal, pool, beginning, config.listen)?;
     }
     watch_signals(&pool, ended).map_err(ServeError::Start)?;
-    reload_on_hangup(&pool, config.tls.clone(), dones).map_err(ServeError::Start)?;
+    reload::on_hangup(&pool, given, loaded, dones).map_err(ServeError::Start)?;
     println!("{}", banner(&config, pool.metrics_address(), &reason, setup.as_ref()));
 
     let failed = wait_for_the_end(&endings, &pool)?;
@@ -430,28 +416,6 @@ fn watch_signals(pool: &Pool, ended: mpsc::Sender<Ended>) -> io::Result<()> {
                 std::process::exit(1);
             }
             tell(&ended, Ended::Signal);
-        }
-    });
-    Ok(())
-}
-
-/// SIGHUP: the files are read again. Connections that are there stay as they are; where the files are of no use,
-/// everything does. Without TLS it does nothing, rather than end the server as it would by itself.
-fn reload_on_hangup(pool: &Pool, files: Option<TlsFiles>, dones: Vec<DoneQueue>) -> io::Result<()> {
-    let _runtime = pool.handle().enter();
-    let mut hangup = signal(SignalKind::hangup())?;
-    pool.handle().spawn(async move {
-        while hangup.recv().await.is_some() {
-            match files.as_ref().map(TlsFiles::load) {
-                Some(Ok(config)) => {
-                    for queue in &dones {
-                        queue.push(Done::Tls(config.clone())).await;
-                    }
-                    tracing::info!("certificate and key were read again: new connections get them");
-                }
-                Some(Err(error)) => tracing::error!(%error, "certificate and key stay as they were"),
-                None => tracing::info!("nothing to read again: there is no --tls-cert"),
-            }
         }
     });
     Ok(())

@@ -81,9 +81,9 @@ impl fmt::Display for CommandError {
 
 pub(super) fn execute(command: Command) -> Result<(), CommandError> {
     match command {
-        Command::Serve(config) => {
-            restored(&config.data)?;
-            server::serve(*config).map_err(CommandError::Serve)
+        Command::Serve(loaded) => {
+            restored(&loaded.config.data)?;
+            server::serve(*loaded).map_err(CommandError::Serve)
         }
         Command::Agent(data, command) => agent(&data, command),
         Command::VisitorToken { data, visitor } => visitor_token(&data, visitor),

@@ -21,7 +21,8 @@ fn serve_takes_every_setting_as_a_flag() {
     let line = "ringdesk serve --listen 127.0.0.1:1 --metrics 127.0.0.1:2 --data d --shards 2 --backend \
                 modern --log-format json --agent-lease-ms 2000 --agent-capacity 3 \
                 --heartbeat-ms 9000 --public-url http://a";
-    let Ok(Command::Serve(config)) = parsed(line) else { panic!("not a serve") };
+    let Ok(Command::Serve(loaded)) = parsed(line) else { panic!("not a serve") };
+    let config = loaded.config;
     assert_eq!(config.listen.port(), 1);
     assert_eq!((config.shards, config.agent_capacity, config.heartbeat_ms), (Some(2), 3, 9_000));
     assert_eq!(config.data, PathBuf::from("d"));
@@ -29,8 +30,8 @@ fn serve_takes_every_setting_as_a_flag() {
 
 #[test]
 fn serve_without_flags_takes_the_variable() {
-    let Ok(Command::Serve(config)) = parsed("ringdesk serve") else { panic!("not a serve") };
-    assert_eq!(config.data, PathBuf::from("/from/variable"));
+    let Ok(Command::Serve(loaded)) = parsed("ringdesk serve") else { panic!("not a serve") };
+    assert_eq!(loaded.config.data, PathBuf::from("/from/variable"));
 }
 
 #[test]

@@ -210,6 +210,9 @@ pub static SETTINGS: [&Setting; 32] = [
     &peers::AGENT_ORIGINS_SETTING,
 ];
 
+/// Those that a running server cannot change: a changed one counts from the next start on.
+pub static FIXED: [&Setting; 7] = [&LISTEN, &METRICS, &DATA, &SHARDS, &BACKEND, &LOG_FORMAT, &DRAIN_MS];
+
 /// Where a value was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {

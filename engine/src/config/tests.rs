@@ -213,7 +213,27 @@ fn a_missing_or_oversized_file_is_named() {
     assert!(told(&path).contains("more than 65536"), "{}", told(&path));
     std::fs::write(&path, "shards = 4").expect("written");
     let variable = |name: &str| (name == "RINGDESK_CONFIG").then(|| path.display().to_string());
-    assert_eq!(load(vec![], None, variable).expect("valid").shards, Some(4));
+    assert_eq!(load(vec![], None, variable).expect("valid").config.shards, Some(4));
+}
+
+#[test]
+fn what_is_read_again_says_what_counts_now_and_what_after_a_restart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("desk.toml");
+    let write = |text: &str| std::fs::write(&path, text).expect("written");
+    write("shards = 4\nheartbeat-ms = 20000\nagent-capacity = 3");
+    let loaded = load(vec![("agent-capacity", "5".into())], Some(path.clone()), |_| None).expect("valid");
+    // A flag hides what the file says, then as now.
+    write("shards = 2\nheartbeat-ms = 21000\nagent-capacity = 4\nvisitor-origins = \"own\"\ntls-cert = \"c\"\ntls-key = \"k\"");
+    let newer = loaded.again(|_| None).expect("valid");
+    assert_eq!((newer.config.heartbeat_ms, newer.config.agent_capacity), (21_000, 5));
+    let changes = loaded.changes(&newer);
+    assert_eq!(changes.now, ["heartbeat-ms", "visitor-origins"]);
+    assert_eq!(changes.at_restart, ["shards", "tls-cert", "tls-key"]);
+    assert_eq!(newer.clone().with_tls_of(&loaded).config.tls, None);
+    assert_eq!(newer.changes(&newer), Changes::default());
+    write("shards = 0");
+    assert!(loaded.again(|_| None).is_err());
 }
 
 #[test]

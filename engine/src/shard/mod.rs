@@ -632,8 +632,16 @@ impl Shard {
             }
             Done::Teams(teams) => self.set_teams(teams),
             Done::Projected { up_to } => self.conversations.trim(up_to),
-            Done::Tls(config) => self.settings.tls = Some(config),
+            Done::Settings(settings) => self.set_settings(*settings),
         }
+    }
+
+    /// The operator changed what may be changed while the server runs. Clocks that run go on as they were set.
+    fn set_settings(&mut self, settings: Settings) {
+        if let Some(desk) = self.desk.as_mut() {
+            desk.set_settings(settings.desk);
+        }
+        self.settings = settings;
     }
 
     fn job_refused(&mut self, job: Job, out: &mut Outputs) {

@@ -85,8 +85,7 @@ impl Shard {
                 let stage = Stage::Http(Box::new(HttpConnection::new(now_ms)));
                 let edge = self.edge_for(peer);
                 self.connections.insert(id, stage, edge, Some(permit), now_ms);
-                let number = self.settings.gate.key(peer).map_or(0, |key| self.strangers.insert(key, id));
-                self.connections.find(id).expect("it was just put there").stranger = number;
+                self.is_stranger(id);
             }
             Err(refusal) => {
                 self.count_refusal(refusal, peer);
@@ -134,9 +133,15 @@ impl Shard {
             self.count_refusal(refusal, Some(client));
             return false;
         }
-        let number = self.settings.gate.key(Some(client)).map_or(0, |key| self.strangers.insert(key, id));
-        self.connections.find(id).expect("found above").stranger = number;
+        self.is_stranger(id);
         true
+    }
+
+    /// It has not said hello, and counts among those of its address who have not.
+    fn is_stranger(&mut self, id: u64) {
+        let connection = self.connections.find(id).expect("it was just placed");
+        let key = connection.permit.as_ref().and_then(Permit::key);
+        connection.stranger = key.map_or(0, |key| self.strangers.insert(key, id));
     }
 
     /// Ends the stranger of an address that has been here longest and is not being answered.
@@ -164,9 +169,9 @@ impl Shard {
     /// The client has said hello, or is gone.
     pub(super) fn no_stranger(&mut self, id: u64) {
         let Some(connection) = self.connections.find(id) else { return };
-        let peer = connection.permit.as_ref().and_then(Permit::address);
+        let key = connection.permit.as_ref().and_then(Permit::key);
         let number = std::mem::take(&mut connection.stranger);
-        if let Some(key) = self.settings.gate.key(peer).filter(|_| number > 0) {
+        if let Some(key) = key.filter(|_| number > 0) {
             self.strangers.remove(key, number);
         }
     }

@@ -15,6 +15,7 @@ mod hostile_slow;
 mod lifecycle;
 mod proxies;
 mod quiet;
+mod reload;
 mod resume;
 mod tls;
 mod upkeep;
