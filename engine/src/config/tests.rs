@@ -224,7 +224,9 @@ fn what_is_read_again_says_what_counts_now_and_what_after_a_restart() {
     write("shards = 4\nheartbeat-ms = 20000\nagent-capacity = 3");
     let loaded = load(vec![("agent-capacity", "5".into())], Some(path.clone()), |_| None).expect("valid");
     // A flag hides what the file says, then as now.
-    write("shards = 2\nheartbeat-ms = 21000\nagent-capacity = 4\nvisitor-origins = \"own\"\ntls-cert = \"c\"\ntls-key = \"k\"");
+    write(
+        "shards = 2\nheartbeat-ms = 21000\nagent-capacity = 4\nvisitor-origins = \"own\"\ntls-cert = \"c\"\ntls-key = \"k\"",
+    );
     let newer = loaded.again(|_| None).expect("valid");
     assert_eq!((newer.config.heartbeat_ms, newer.config.agent_capacity), (21_000, 5));
     let changes = loaded.changes(&newer);
