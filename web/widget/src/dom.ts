@@ -18,6 +18,12 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** Sets a text if it is another: what is set again is read out again. Nothing to say hides the place for it. */
+export function say(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = text === '';
+}
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 /** A 24-unit line drawing. */
