@@ -47,6 +47,7 @@ test('a message is left at night, and taken up and answered when the desk is ope
   await expect(page.getByText('Thank you, we have your message')).toBeVisible();
   await expect(form).toBeHidden();
   await expect(customer.input).toBeFocused();
+  await expect(customer.input).toHaveValue('');
 
   const left =
     'Message: My tin leaks, order 17.\nPlease send another.\nName: Ann\nE-mail: ann@shop.test';

@@ -33,27 +33,29 @@ export class Leave {
   private readonly title = el('b');
   private readonly line = el('p');
   private readonly form: HTMLFormElement;
-  private readonly text: HTMLTextAreaElement;
-  private readonly name: HTMLInputElement;
-  private readonly contact: HTMLInputElement;
+  private readonly text = el('textarea', {
+    rows: '2',
+    required: true,
+    // Whoever is brought here without seeing it hears why.
+    'aria-describedby': 'nobody',
+  });
+  private readonly name = el('input', { autocomplete: 'name', maxlength: NAME_LETTERS_MAX });
+  private readonly contact = el('input', {
+    autocomplete: 'email',
+    maxlength: CONTACT_LETTERS_MAX,
+    'aria-describedby': 'doubt',
+  });
   private readonly doubt = el('p', { class: 'doubt', id: 'doubt', role: 'alert' });
   private readonly state = el('p', { class: 'state' });
   /** What was pointed out already: the second time the person means it. */
   private pointedOut = '';
   /** Which absence the form is for. */
-  private absence = 0;
+  private absence = '';
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: LeaveOptions) {
     const { words } = options;
     this.options = options;
-    this.text = el('textarea', { rows: '3', required: true });
-    this.name = el('input', { autocomplete: 'name', maxlength: NAME_LETTERS_MAX });
-    this.contact = el('input', {
-      autocomplete: 'email',
-      maxlength: CONTACT_LETTERS_MAX,
-      'aria-describedby': 'doubt',
-    });
     const send = el('button', { type: 'submit', class: 'primary' }, words.leaveSend);
     this.form = el(
       'form',
@@ -68,7 +70,7 @@ export class Leave {
       event.preventDefault();
       this.submit();
     });
-    const notice = el('div', { role: 'status' }, this.title, this.line, this.state);
+    const notice = el('div', { id: 'nobody', role: 'status' }, this.title, this.line, this.state);
     this.element = el('section', { class: 'leave', hidden: true }, notice, this.form);
   }
 
@@ -82,7 +84,8 @@ export class Leave {
     const { nobody } = visitor.talk;
     this.element.hidden = nobody === undefined;
     if (nobody === undefined) return;
-    if (this.absence !== nobody.seq) this.prepare(nobody.seq);
+    const absence = `${visitor.conversation ?? ''}-${String(nobody.seq)}`;
+    if (this.absence !== absence) this.prepare(absence);
     const opens = nobody.opens_at === undefined ? undefined : new Date(nobody.opens_at);
     const wait_ms = opens === undefined ? Infinity : opens.getTime() - Date.now();
     this.wake(wait_ms);
@@ -101,7 +104,7 @@ export class Leave {
     this.text.focus();
   }
 
-  /** What was begun here and not sent; the form is empty then. */
+  /** What was begun here and not sent; it is not here any more then. */
   takeDraft(): string {
     const draft = this.text.value === this.text.defaultValue ? '' : this.text.value;
     this.text.value = this.text.defaultValue;
@@ -112,11 +115,12 @@ export class Leave {
     const { words } = this.options;
     if (isBack) return words.nobodyNow;
     if (left === 'sent') return '';
-    return [when === '' ? '' : words.nobodyUntil(when), words.leaveAsk].filter(Boolean).join(' ');
+    const until = when === '' ? '' : words.nobodyUntil(when);
+    return left === 'unwritten' ? until + words.leaveAsk : until;
   }
 
   /** The form for another absence begins with what the visitor has said and nobody answered. */
-  private prepare(absence: number): void {
+  private prepare(absence: string): void {
     const { visitor } = this.options;
     this.absence = absence;
     this.pointedOut = '';
@@ -150,10 +154,12 @@ export class Leave {
       this.pointedOut = doubt;
       say(this.doubt, doubt);
       this.contact.focus();
+      this.element.scrollTop = this.element.scrollHeight;
       return;
     }
     say(this.doubt, '');
     visitor.leave(whole);
+    this.text.value = this.text.defaultValue;
     this.options.changed();
   }
 }

@@ -33,7 +33,8 @@ export class Rating {
       { class: 'stars', role: 'radiogroup', 'aria-label': words.rateAsk },
       ...this.stars,
     );
-    this.element = el('div', { class: 'rate' }, el('p', {}, words.rateAsk), group, this.more);
+    const card = { class: 'rate', tabindex: '-1' };
+    this.element = el('div', card, el('p', {}, words.rateAsk), group, this.more);
   }
 
   /** Shows the rating that is on its way, which can be changed no more; `undefined` when it is still asked for. */
@@ -43,6 +44,8 @@ export class Rating {
       this.remark.value = underway.text ?? '';
     }
     const isSent = underway !== undefined;
+    // A control that is switched off would drop the focus somewhere outside.
+    if (isSent && this.element.matches(':focus-within')) this.element.focus();
     for (const control of [...this.stars, this.remark, this.send]) control.disabled = isSent;
     this.send.textContent = isSent ? this.words.rateSending : this.words.rateSend;
   }

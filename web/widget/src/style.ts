@@ -76,7 +76,7 @@ background:var(--warn);color:var(--warn-ink)}
 .primary{background:var(--accent);color:var(--on-accent);padding:9px 18px;border-radius:10px;font-weight:600}
 .rate .primary{margin-top:10px;width:100%}
 .leave{margin:4px 14px 12px;padding:14px;background:var(--paper);border:1px solid var(--line);border-radius:14px;
-flex:none;max-height:70%;overflow-y:auto;overscroll-behavior:contain}
+flex:none;max-height:76%;overflow-y:auto;overscroll-behavior:contain}
 .leave p{margin:2px 0 0;color:var(--soft);font-size:13.5px}
 .leave b{font-weight:650}
 .leave label{display:block;margin-top:10px;font-size:13px;font-weight:600}
@@ -88,7 +88,6 @@ background:var(--ground);resize:none;font-weight:400;font-size:15px}
 .leave .primary{margin-top:12px;width:100%}
 .primary:disabled{opacity:.6;cursor:default}
 .over{padding:12px 14px;background:var(--paper);border-block-start:1px solid var(--line);display:grid}
-[role=status]:empty{display:none}
 .composer{background:var(--paper);border-block-start:1px solid var(--line);padding:10px 10px 10px 16px;display:flex;align-items:flex-end;gap:8px}
 .composer textarea{flex:1;border:0;outline:0!important;background:none;resize:none;min-height:40px;max-height:140px;padding:9px 0;line-height:22px}
 .composer:focus-within{box-shadow:inset 0 2px 0 var(--accent)}

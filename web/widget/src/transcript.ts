@@ -21,6 +21,9 @@ interface Row {
   meta?: { text: string; build: () => (Node | string)[] };
 }
 
+/** How far a message is on its way. */
+type Way = 'wait' | 'wait-busy' | 'wait-road' | 'sent' | 'failed';
+
 export interface TranscriptOptions {
   visitor: Visitor;
   words: Words;
@@ -107,10 +110,16 @@ export class Transcript {
     rows.splice(rows[0]?.key.startsWith('day') ? 1 : 0, 0, this.greeting());
     for (const entry of visitor.accepted.values()) rows.push(this.mine(entry, 'sent'));
     for (const entry of visitor.outbox.all()) {
-      const waits = visitor.waits(entry.id) ? 'busy' : 'wait';
-      rows.push(this.mine(entry, entry.failure === undefined ? waits : 'failed'));
+      rows.push(this.mine(entry, this.outgoing(entry)));
     }
     return rows;
+  }
+
+  private outgoing(entry: Outgoing): Way {
+    const { visitor } = this.options;
+    if (entry.failure !== undefined) return 'failed';
+    if (visitor.waits(entry.id)) return 'wait-busy';
+    return visitor.link.state.name === 'open' ? 'wait' : 'wait-road';
   }
 
   /** Our messages that have their state in words: the last one, and the last that an agent has read. */
@@ -206,14 +215,15 @@ export class Transcript {
     };
   }
 
-  private mine(entry: Outgoing, state: 'wait' | 'busy' | 'sent' | 'failed'): Row {
+  private mine(entry: Outgoing, state: Way): Row {
     const { words, language } = this.options;
     const time = timeText(new Date(entry.at), language);
     const meta: Row['meta'] = {
       text: `${state} ${entry.failure?.code ?? ''}`,
       build: () => {
         if (state === 'wait') return [icon(ICONS.clock), words.sending];
-        if (state === 'busy') return [icon(ICONS.clock), words.busy];
+        if (state === 'wait-road') return [icon(ICONS.clock), words.unconnected];
+        if (state === 'wait-busy') return [icon(ICONS.clock), words.busy];
         if (state === 'sent') return [time, icon(ICONS.sent), words.sent];
         return this.failed(entry);
       },

@@ -15,6 +15,7 @@ export interface Words {
   you: string;
   desk: string;
   sending: string;
+  unconnected: string;
   /** The server refused it for now. */
   busy: string;
   sent: string;
@@ -129,6 +130,7 @@ const zh: Words = {
   you: '我',
   desk: '客服',
   sending: '发送中',
+  unconnected: '等待网络恢复',
   busy: '咨询人数较多，稍后自动重发',
   sent: '已送达',
   read: '已读',
@@ -231,6 +233,7 @@ const en: Words = {
   you: 'You',
   desk: 'Support',
   sending: 'Sending',
+  unconnected: 'Waiting for the network',
   busy: 'Very busy; sent again by itself',
   sent: 'Sent',
   read: 'Read',
@@ -257,7 +260,7 @@ const en: Words = {
   yesterday: 'Yesterday',
   at: (time, day) => `${{ today: 'today', tomorrow: 'tomorrow' }[day] ?? `on ${day}`} at ${time}`,
   nobody: 'Nobody is here right now',
-  nobodyUntil: (when) => `We are back ${when} (your time).`,
+  nobodyUntil: (when) => `We are back ${when} (your time). `,
   nobodyNow: 'Somebody should be here by now. Just write.',
   nobodyFree: 'Everybody is still busy with others',
   nobodyThen: 'Nobody was here at that time',
