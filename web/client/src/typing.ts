@@ -38,9 +38,10 @@ export class Typing {
     }
   }
 
-  /** The draft was sent: what was still to be told of it is old. */
+  /** The draft was sent: what was still to be told of it is old, and the next one is news at once. */
   done(): void {
     clearTimeout(this.next);
+    this.at = 0;
   }
 
   private tell(preview: string | undefined): void {

@@ -389,6 +389,14 @@ test('what an agent has read stays read over a page load', async () => {
   expect(visit(server, browser.store()).readByAgent).toBe(1);
 });
 
+test('the team that the page is for is asked for', async () => {
+  const server = new Double();
+  const visitor = visit(server, new Browser().store(), () => 0.5, { team: 'returns' });
+  visitor.open();
+  await wait(50);
+  expect(server.wire.said[0]).toMatchObject({ type: 'hello', team: 'returns' });
+});
+
 test('what is being written goes out only where the page has switched that on', async () => {
   const server = new Double();
   const visitor = visit(server);
@@ -396,6 +404,18 @@ test('what is being written goes out only where the page has switched that on', 
   await wait(50);
   visitor.typing('my secret');
   expect(typings(server)).toEqual([{ type: 'typing' }]);
+});
+
+test('who writes on at once after a message is seen to type again', async () => {
+  const server = new Double();
+  const visitor = visit(server);
+  visitor.open();
+  await wait(50);
+  visitor.typing('one');
+  visitor.typing('one more');
+  say(visitor, 'one more');
+  visitor.typing('and');
+  expect(typings(server)).toHaveLength(2);
 });
 
 test('a preview ends with the newest words, and not behind the message', async () => {
