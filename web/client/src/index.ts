@@ -4,6 +4,7 @@ export * from './wire.ts';
 export * from './link.ts';
 export * from './outbox.ts';
 export * from './talk.ts';
+export * from './record.ts';
 export * from './visitor.ts';
 export { Agent } from './agent.ts';
 export type { AgentOptions, Served } from './agent.ts';

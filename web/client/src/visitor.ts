@@ -8,51 +8,32 @@ import { CLOSE_BAD_MESSAGE, CLOSE_TOKEN_REFUSED, Link } from './link.ts';
 import type { LinkState, Socket } from './link.ts';
 import { Notifier } from './notify.ts';
 import { Outbox } from './outbox.ts';
-import type { Outgoing, OutboxStore } from './outbox.ts';
+import type { Outgoing } from './outbox.ts';
+import { knowsMore, learn, TRANSCRIPT_MAX } from './record.ts';
+import type { VisitorRecord, VisitorStore } from './record.ts';
 import { Sender } from './sender.ts';
 import { fold, foldAll, TALK_NEW } from './talk.ts';
 import type { Talk } from './talk.ts';
+import { Typing } from './typing.ts';
 import { makeId } from './wire.ts';
-import type { ClientMessage, Content, ServerMessage, WireEvent } from './wire.ts';
+import type { ClientMessage, Content, Refused, ServerMessage, WireEvent } from './wire.ts';
 
-/** Most events kept over page loads. */
-export const TRANSCRIPT_MAX = 200;
 /** How long one `typing` of the other side is shown. */
 export const TYPING_MS = 5_000;
-/** Shortest time between two `typing` of ours. */
-const TYPING_EVERY_MS = 2_500;
 /** How long events may wait to be written to the browser's storage. */
 const SAVE_MS = 200;
 /** A new conversation that is refused as closed at once, again and again, is a fault and no loop. */
 const RENEWALS_MAX = 3;
-
-/** What outlives the page. */
-export interface VisitorRecord {
-  token?: string;
-  conversation?: string;
-  /** When this browser began the conversation: of two tabs, the later one is right. */
-  since: number;
-  /** Last event we have of the conversation. */
-  seq: number;
-  /** Last event the person has seen. */
-  read: number;
-  /** Events to show at once after a page load, those of earlier conversations first. */
-  events: WireEvent[];
-}
-
-export interface VisitorStore {
-  load(): VisitorRecord | undefined;
-  save(record: VisitorRecord): void;
-  outbox: OutboxStore;
-  /** Another tab wrote. */
-  watch(changed: () => void): void;
-}
 
 export interface VisitorOptions {
   url: string;
   site: string;
   /** Identity signed by the shop. */
   token?: string;
+  /** Which team a new conversation is for. */
+  team?: string;
+  /** Whether agents may read what is being written before it is sent. */
+  preview?: boolean;
   page: () => string;
   store: VisitorStore;
   probe?: () => Promise<boolean>;
@@ -69,10 +50,10 @@ export class Visitor {
   talk: Talk = TALK_NEW;
   /** The agent's last typing, by our clock. */
   typingUntil = 0;
-  /** Last of our messages the agent has read. */
-  readByAgent = 0;
   /** A refusal that belongs to no message. */
   notice: { code: string; text: string } | undefined;
+  /** The last refusal for want of room: what a new conversation would have to wait. */
+  crowd: Refused | undefined;
   private record: VisitorRecord;
   private readonly sender: Sender;
   private readonly options: VisitorOptions;
@@ -82,8 +63,8 @@ export class Visitor {
   private refusedTokens = new Set<string>();
   private asked: { token?: string; conversation?: string; after: number } = { after: 0 };
   private renewals = 0;
-  private typedAt = 0;
   private readTold = 0;
+  private readonly typed: Typing;
   private saving: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: VisitorOptions) {
@@ -110,6 +91,9 @@ export class Visitor {
       random: options.random,
     });
     this.sender = new Sender(this.link, this.outbox, options.random);
+    this.typed = new Typing(options.preview === true, (text) => {
+      this.link.send(text === undefined ? { type: 'typing' } : { type: 'typing', text });
+    });
     options.store.watch(() => {
       this.otherTab();
     });
@@ -133,6 +117,21 @@ export class Visitor {
     return this.record.read;
   }
 
+  /** Last of our messages an agent has read. */
+  get readByAgent(): number {
+    return this.record.readByAgent ?? 0;
+  }
+
+  /** The message that was left when nobody was there. */
+  get left(): string | undefined {
+    return this.record.left;
+  }
+
+  /** The rating that is on its way. */
+  get ratingUnderway(): VisitorRecord['rate'] {
+    return this.record.rate;
+  }
+
   /** Messages of the desk that the person has not seen. */
   get unread(): number {
     return this.current().filter(
@@ -144,7 +143,7 @@ export class Visitor {
   /** Whether a page load should connect before the person asks for it. */
   get pending(): boolean {
     const live = this.record.conversation !== undefined && this.talk.phase !== 'closed';
-    return live || this.outbox.all().length > 0;
+    return live || this.outbox.all().length > 0 || this.record.rate !== undefined;
   }
 
   /** Connects, if not connected. */
@@ -153,10 +152,12 @@ export class Visitor {
   }
 
   /** Keeps a message and sends it as soon as that is possible. */
-  say(content: Content): void {
+  say(content: Content): string {
+    const id = makeId();
     if (this.talk.phase === 'closed') this.begin();
+    this.typed.done();
     this.outbox.add({
-      id: makeId(),
+      id,
       conversation: this.record.conversation ?? '',
       at: Date.now(),
       body: { type: 'message', content },
@@ -164,6 +165,13 @@ export class Visitor {
     this.open();
     this.sender.pump();
     this.notifier.changed();
+    return id;
+  }
+
+  /** Leaves a message for when somebody is there. */
+  leave(text: string): void {
+    this.record.left = this.say({ kind: 'text', text });
+    this.save();
   }
 
   /** Whether the server was too busy for the message, and it is sent again by itself. */
@@ -185,11 +193,8 @@ export class Visitor {
     this.notifier.changed();
   }
 
-  typing(): void {
-    const now = Date.now();
-    if (now - this.typedAt < TYPING_EVERY_MS) return;
-    this.typedAt = now;
-    this.link.send({ type: 'typing' });
+  typing(draft: string): void {
+    this.typed.wrote(draft);
   }
 
   /** Everything up to here was on the screen. */
@@ -207,8 +212,20 @@ export class Visitor {
     this.wish({ type: 'human' });
   }
 
-  rate(score: number, text: string): void {
-    this.wish(text === '' ? { type: 'rate', score } : { type: 'rate', score, text });
+  /** Gives a rating, once; it is kept until it is seen among the events. */
+  giveRating(score: number, text: string): void {
+    if (this.record.rate !== undefined || this.talk.rating !== undefined) return;
+    this.record.rate = text === '' ? { score } : { score, text };
+    this.notice = undefined;
+    this.save();
+    this.tellRating();
+    this.open();
+    this.notifier.changed();
+  }
+
+  private tellRating(): void {
+    const { rate } = this.record;
+    if (rate !== undefined) this.link.send({ type: 'rate', ...rate });
   }
 
   end(): void {
@@ -240,6 +257,7 @@ export class Visitor {
     };
     if (token !== undefined) hello.token = token;
     if (conversation !== undefined) hello.conversation = conversation;
+    if (this.options.team !== undefined) hello.team = this.options.team;
     return hello;
   }
 
@@ -270,6 +288,7 @@ export class Visitor {
     this.wishes = [];
     this.sender.pump();
     for (const wish of wishes) this.link.send(wish);
+    this.tellRating();
     this.notifier.changed();
   }
 
@@ -280,6 +299,7 @@ export class Visitor {
         break;
       case 'ack':
         this.renewals = 0;
+        this.crowd = undefined;
         this.accept(message.id);
         break;
       case 'refused':
@@ -290,7 +310,8 @@ export class Visitor {
         break;
       case 'read':
         if ((message.role ?? message.from?.role) === 'agent') {
-          this.readByAgent = Math.max(this.readByAgent, message.seq);
+          this.record.readByAgent = Math.max(this.readByAgent, message.seq);
+          this.saveSoon();
         }
         break;
       case 'error':
@@ -309,6 +330,7 @@ export class Visitor {
     this.record.seq = event.seq;
     this.events.push(event);
     this.talk = fold(this.talk, event);
+    if (event.kind === 'rating') delete this.record.rate;
     if (event.from.role === 'agent') this.shownTyping(0);
     if (event.from.role === 'visitor') {
       this.record.read = event.seq;
@@ -325,10 +347,10 @@ export class Visitor {
     if (entry !== undefined) this.accepted.set(id, entry);
   }
 
-  private refused(message: Extract<ServerMessage, { type: 'refused' }>): void {
+  private refused(message: Refused): void {
     const { id, code, text, retry_after_ms } = message;
     if (!this.outbox.has(id)) {
-      if (id === '') this.notice = { code, text };
+      if (id === '') this.wishRefused(message);
       return;
     }
     if (code === 'conversation_closed' && this.renewals < RENEWALS_MAX) {
@@ -338,10 +360,24 @@ export class Visitor {
       this.outbox.move(old, '');
       this.link.restart();
     } else if (retry_after_ms !== undefined) {
+      this.crowd = message;
       this.sender.postpone(id, retry_after_ms);
     } else {
       this.sender.failed(id, { code, text });
     }
+  }
+
+  /** What has no id: a rating, the end, a human. */
+  private wishRefused({ code, text, retry_after_ms }: Refused): void {
+    if (this.record.rate !== undefined && retry_after_ms !== undefined) {
+      setTimeout(() => {
+        this.tellRating();
+      }, retry_after_ms);
+      return;
+    }
+    delete this.record.rate;
+    if (code !== 'already_rated') this.notice = { code, text };
+    this.save();
   }
 
   private shownTyping(for_ms: number): void {
@@ -372,6 +408,8 @@ export class Visitor {
       since: Date.now(),
       seq: 0,
       read: 0,
+      readByAgent: 0,
+      rate: undefined,
     };
     if (old !== undefined && conversation !== undefined) this.outbox.move(old, conversation);
     // It comes whole from the server, so what is here of it would be shown twice.
@@ -379,7 +417,7 @@ export class Visitor {
     this.wishes = [];
     this.talk = TALK_NEW;
     this.typingUntil = 0;
-    this.readByAgent = 0;
+    this.crowd = undefined;
     this.save();
   }
 
@@ -407,7 +445,10 @@ export class Visitor {
 
   private linkChanged(state: LinkState): void {
     if (state.name === 'open') this.notice = undefined;
-    else this.sender.reset();
+    else {
+      this.sender.reset();
+      this.crowd = undefined;
+    }
     this.notifier.changed();
   }
 
@@ -415,9 +456,9 @@ export class Visitor {
     this.outbox.reload();
     const stored = this.options.store.load();
     if (stored !== undefined) {
-      if (stored.conversation === this.record.conversation) {
-        this.record.read = Math.max(this.record.read, stored.read);
-      } else if (stored.conversation !== undefined && stored.since > this.record.since) {
+      learn(this.record, stored);
+      const other = stored.conversation !== this.record.conversation;
+      if (other && stored.conversation !== undefined && knowsMore(stored, this.record)) {
         this.adopt(stored);
       }
     }
@@ -449,10 +490,8 @@ export class Visitor {
     const { store } = this.options;
     const stored = store.load();
     if (stored !== undefined) {
-      const same = stored.conversation === this.record.conversation;
-      if (same && stored.seq > this.record.seq) return;
-      if (!same && stored.since > this.record.since) return;
-      if (same) this.record.read = Math.max(stored.read, this.record.read);
+      if (knowsMore(stored, this.record)) return;
+      learn(this.record, stored);
     }
     this.record.events = this.events;
     store.save({ ...this.record, events: this.events.slice(-TRANSCRIPT_MAX) });

@@ -41,13 +41,38 @@ interface EventBase {
   from: From;
 }
 
+/** How long a wait may last, in seconds: a guess, and a band for nine of ten; absent where too little is known. */
+export interface Estimate {
+  estimate_s?: number;
+  low_s?: number;
+  high_s?: number;
+}
+
+export interface QueuePlace extends Estimate {
+  place: number;
+  waiting: number;
+  /** Whose queue, if it is not the first team's. */
+  team?: string;
+}
+
+/** Who has it now; nobody any more, with the reason. */
+export interface Assigned {
+  agent: string | null;
+  reason?: string;
+  /** Who gave it away, and to which team. */
+  by?: string;
+  team?: string;
+  /** When somebody will be there again, RFC 3339. */
+  opens_at?: string;
+}
+
 /** One thing that happened in a conversation. */
 export type WireEvent =
   | (EventBase & { kind: 'message'; content: Content })
-  | (EventBase & { kind: 'assigned'; content: { agent: string | null; reason?: string } })
-  | (EventBase & { kind: 'queue'; content: { place: number; waiting: number } })
+  | (EventBase & { kind: 'assigned'; content: Assigned })
+  | (EventBase & { kind: 'queue'; content: QueuePlace })
   | (EventBase & { kind: 'transferred'; content: { from: string; to: string } })
-  | (EventBase & { kind: 'closed'; content: { by: Role } })
+  | (EventBase & { kind: 'closed'; content: { by: Role; reason?: string } })
   | (EventBase & { kind: 'rating'; content: { score: number; text?: string } })
   | (EventBase & { kind: 'note'; content: { text: string } });
 
@@ -63,6 +88,17 @@ export interface Presence {
 /** What the server gives up for want of time: each step includes those before it. */
 export type SheddingStep = 'none' | 'typing' | 'bot' | 'conversations' | 'messages';
 
+/** Not taken; `place` and the estimate are what a new conversation would have now, if the server told. */
+export interface Refused extends Estimate {
+  type: 'refused';
+  /** Empty where the client's message had none; the server leaves it out. */
+  id: string;
+  code: string;
+  text: string;
+  retry_after_ms?: number;
+  place?: number;
+}
+
 /** Everything the server sends. */
 export type ServerMessage =
   | {
@@ -73,7 +109,7 @@ export type ServerMessage =
       server: { version: string; heartbeat_ms: number };
     }
   | { type: 'ack'; id: string; seq: number; at: string }
-  | { type: 'refused'; id: string; code: string; text: string; retry_after_ms?: number }
+  | Refused
   | WireEvent
   | { type: 'typing'; conversation: string; role?: Role; from?: From; text?: string }
   | { type: 'read'; conversation: string; role?: Role; from?: From; seq: number }
@@ -90,6 +126,7 @@ export type ClientMessage =
       token?: string;
       conversation?: string;
       after: number;
+      team?: string;
       page?: string;
     }
   | { type: 'hello'; role: 'agent'; token: string; conversations: Record<string, number> }
@@ -115,6 +152,8 @@ const SERVER_TYPES = new Set([
   'error',
 ]);
 
+const NAMELESS = { id: '' };
+
 /**
  * Reads one text frame of the server. A type this client does not know yet is `undefined`: a newer server may
  * say more than an older page understands.
@@ -128,7 +167,9 @@ export function decodeServer(text: string): ServerMessage | undefined {
   }
   if (typeof value !== 'object' || value === null) return undefined;
   const type = (value as { type?: unknown }).type;
-  return typeof type === 'string' && SERVER_TYPES.has(type) ? (value as ServerMessage) : undefined;
+  if (typeof type !== 'string' || !SERVER_TYPES.has(type)) return undefined;
+  const message = value as ServerMessage;
+  return message.type === 'refused' ? { ...NAMELESS, ...message } : message;
 }
 
 /** Bytes of a text on the wire. */

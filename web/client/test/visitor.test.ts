@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { MemoryStore, Visitor } from '../src/index.ts';
-import type { VisitorRecord, VisitorStore } from '../src/index.ts';
+import type { VisitorOptions, VisitorRecord, VisitorStore } from '../src/index.ts';
 import { dice, Double } from './double.ts';
 
 beforeEach(() => {
@@ -51,7 +51,12 @@ class Browser {
   }
 }
 
-function visit(server: Double, store = new Browser().store(), random = () => 0.5): Visitor {
+function visit(
+  server: Double,
+  store = new Browser().store(),
+  random = () => 0.5,
+  more: Partial<VisitorOptions> = {},
+): Visitor {
   return new Visitor({
     url: 'ws://test/ws',
     site: 'default',
@@ -59,6 +64,7 @@ function visit(server: Double, store = new Browser().store(), random = () => 0.5
     store,
     connect: server.connect,
     random,
+    ...more,
   });
 }
 
@@ -282,6 +288,159 @@ test('unread counts what the desk said and the person has not seen', async () =>
   expect(visitor.unread).toBe(0);
   expect(server.wire.said.at(-1)).toEqual({ type: 'read', seq: 3 });
 });
+
+test('a refusal for want of room tells what a new conversation would have to wait', async () => {
+  const server = new Double();
+  const visitor = visit(server);
+  server.judge = (_wire, message) => ({
+    type: 'refused',
+    id: message.id as string,
+    code: 'overloaded',
+    text: 'busy',
+    retry_after_ms: 500,
+    place: 12,
+    estimate_s: 240,
+  });
+  say(visitor, 'one');
+  await wait(400);
+  expect(visitor.crowd).toMatchObject({ place: 12, estimate_s: 240 });
+  server.judge = () => 'take';
+  await wait(1000);
+  expect(server.texts('c1')).toEqual(['one']);
+  expect(visitor.crowd).toBeUndefined();
+});
+
+test('a refusal without an id is known as one of no message', async () => {
+  const server = new Double();
+  const visitor = visit(server);
+  say(visitor, 'one');
+  await wait(50);
+  const refused = { type: 'refused', code: 'wrong_state', text: 'not now' };
+  server.wire.onmessage?.({ data: JSON.stringify(refused) });
+  expect(visitor.notice?.code).toBe('wrong_state');
+});
+
+test('a message that was left is known again after a page load', async () => {
+  const server = new Double();
+  const browser = new Browser();
+  const first = visit(server, browser.store());
+  say(first, 'anybody?');
+  await wait(50);
+  server.emit('c1', { kind: 'assigned', content: { agent: null, reason: 'closed' } });
+  first.leave('Message: my tin leaks');
+  await wait(500);
+  first.link.disconnect();
+  const second = visit(server, browser.store());
+  expect(second.left).toBe(server.journal('c1').at(-1)?.id);
+  expect(shown(second)).toEqual(['anybody?', 'Message: my tin leaks']);
+});
+
+test('a rating is told once, however often the button is pressed', async () => {
+  const server = new Double();
+  const visitor = visit(server);
+  say(visitor, 'one');
+  await wait(50);
+  visitor.giveRating(5, 'quick');
+  visitor.giveRating(1, '');
+  await wait(50);
+  expect(ratings(server)).toEqual([{ type: 'rate', score: 5, text: 'quick' }]);
+});
+
+test('a rating that was cut off is told again, also by the next page', async () => {
+  const server = new Double();
+  const browser = new Browser();
+  const first = visit(server, browser.store());
+  say(first, 'one');
+  await wait(500);
+  server.emit('c1', { kind: 'closed', content: { by: 'agent' } });
+  first.giveRating(4, '');
+  first.link.disconnect(); // The page is gone, and nobody knows whether the server heard it.
+  const second = visit(server, browser.store());
+  expect(second.pending).toBe(true);
+  second.open();
+  await wait(500);
+  expect(ratings(server)).toHaveLength(2);
+  server.emit('c1', { kind: 'rating', content: { score: 4 } });
+  await wait(500);
+  expect(second.ratingUnderway).toBeUndefined();
+  expect(second.talk.rating).toEqual({ score: 4 });
+  expect(visit(server, browser.store()).pending).toBe(false);
+});
+
+test('a rating that is there already is no trouble', async () => {
+  const server = new Double();
+  const visitor = visit(server);
+  say(visitor, 'one');
+  await wait(50);
+  visitor.giveRating(4, '');
+  server.wire.tell({ type: 'refused', id: '', code: 'already_rated', text: 'once' });
+  expect(visitor.ratingUnderway).toBeUndefined();
+  expect(visitor.notice).toBeUndefined();
+});
+
+test('what an agent has read stays read over a page load', async () => {
+  const server = new Double();
+  const browser = new Browser();
+  const first = visit(server, browser.store());
+  say(first, 'one');
+  await wait(50);
+  server.wire.tell({ type: 'read', conversation: 'c1', role: 'agent', seq: 1 });
+  await wait(500);
+  expect(visit(server, browser.store()).readByAgent).toBe(1);
+});
+
+test('the team that the page is for is asked for', async () => {
+  const server = new Double();
+  const visitor = visit(server, new Browser().store(), () => 0.5, { team: 'returns' });
+  visitor.open();
+  await wait(50);
+  expect(server.wire.said[0]).toMatchObject({ type: 'hello', team: 'returns' });
+});
+
+test('what is being written goes out only where the page has switched that on', async () => {
+  const server = new Double();
+  const visitor = visit(server);
+  visitor.open();
+  await wait(50);
+  visitor.typing('my secret');
+  expect(typings(server)).toEqual([{ type: 'typing' }]);
+});
+
+test('who writes on at once after a message is seen to type again', async () => {
+  const server = new Double();
+  const visitor = visit(server);
+  visitor.open();
+  await wait(50);
+  visitor.typing('one');
+  visitor.typing('one more');
+  say(visitor, 'one more');
+  visitor.typing('and');
+  expect(typings(server)).toHaveLength(2);
+});
+
+test('a preview ends with the newest words, and not behind the message', async () => {
+  const server = new Double();
+  const visitor = visit(server, new Browser().store(), () => 0.5, { preview: true });
+  visitor.open();
+  await wait(50);
+  for (const draft of ['m', 'my', 'my tin', `${'茶'.repeat(200)}!`]) visitor.typing(draft);
+  await wait(3_000);
+  const texts = typings(server).map(({ text }) => text);
+  expect(texts).toEqual(['m', `${'茶'.repeat(127)}!`]);
+  visitor.typing('half');
+  visitor.typing('half a sent');
+  say(visitor, 'half a sentence');
+  await wait(3_000);
+  expect(typings(server).map(({ text }) => text)).toEqual([...texts, 'half']);
+});
+
+function ratings(server: Double): unknown[] {
+  return server.wires.flatMap((wire) => wire.said).filter(({ type }) => type === 'rate');
+}
+
+function typings(server: Double): { type: string; text?: unknown }[] {
+  return server.wires.flatMap((wire) => wire.said).filter(({ type }) => type === 'typing');
+}
 
 test.each(Array.from({ length: 60 }, (_, seed) => seed))(
   'nothing is lost, doubled or out of order on a bad network (seed %i)',

@@ -1,5 +1,6 @@
 /**
- * The demo shop: its teas, its two languages, and `?token=` to visit as somebody the shop knows.
+ * The demo shop: its teas, its two languages, `?token=` to visit as somebody the shop knows, and `?team=` and
+ * `?preview=on`, which a real shop writes into the tag.
  *
  * A real shop needs none of this for the chat: the script tag in the page is all.
  */
@@ -75,6 +76,10 @@ if (token !== null) {
   history.replaceState(null, '', `${location.pathname}${query.size > 0 ? `?${query}` : ''}`);
 }
 tag.dataset.lang = language;
+for (const name of ['team', 'preview']) {
+  const value = query.get(name);
+  if (value !== null) tag.dataset[name] = value;
+}
 
 if (language === 'zh') {
   document.documentElement.lang = 'zh-CN';

@@ -24,9 +24,11 @@ export interface Desk {
   network: Network;
 }
 
-export const test = base.extend<{ desk: Desk }>({
-  desk: async ({ browserName: _ }, use) => {
-    const server = await Server.make();
+export const test = base.extend<{ desk: Desk; serve: string[] }>({
+  /** Options of the server, by `test.use`. */
+  serve: [[], { option: true }],
+  desk: async ({ serve }, use) => {
+    const server = await Server.make(serve);
     server.addAccount('mia', 'admin', PASSWORDS.mia ?? '');
     server.addAccount('leo', 'agent', PASSWORDS.leo ?? '');
     await server.start();

@@ -21,16 +21,20 @@ export class Server {
   private readonly metricsPort: number;
   private process: ChildProcess | undefined;
 
-  private constructor(port: number, metricsPort: number) {
+  private readonly options: readonly string[];
+
+  private constructor(port: number, metricsPort: number, options: readonly string[]) {
+    this.options = options;
     this.port = port;
     this.metricsPort = metricsPort;
   }
 
-  static async make(): Promise<Server> {
+  /** `options` are what `ringdesk serve` is given beside its ports and data. */
+  static async make(options: readonly string[] = []): Promise<Server> {
     if (!existsSync(BINARY)) {
       throw new Error(`no server at ${BINARY}: run \`make build\`, or name one with RINGDESK`);
     }
-    return new Server(await freePort(), await freePort());
+    return new Server(await freePort(), await freePort(), options);
   }
 
   get url(): string {
@@ -48,13 +52,20 @@ export class Server {
     return this.command(['visitor-token', ...flags], '').trim();
   }
 
+  /** Sets the first team's hours and the like, as an administrator does over REST. */
+  async setTeam(admin: string, password: string, settings: object): Promise<void> {
+    const { token } = (await this.call('POST', 'login', { name: admin, password })) as {
+      token: string;
+    };
+    await this.call('PUT', 'teams/default', settings, token);
+  }
+
   /** Starts, or starts again, on the same port and data; returns when it is ready. */
   async start(): Promise<void> {
     const listen = ['--listen', `127.0.0.1:${String(this.port)}`];
     const metrics = ['--metrics', `127.0.0.1:${String(this.metricsPort)}`];
-    const child = spawn(BINARY, ['serve', ...listen, ...metrics, '--data', this.data], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const words = ['serve', ...listen, ...metrics, '--data', this.data, ...this.options];
+    const child = spawn(BINARY, words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.process = child;
     const hear = (chunk: Buffer): void => {
       this.printed += chunk.toString();
@@ -92,6 +103,15 @@ export class Server {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`the server is not ready after ${String(START_MS_MAX)} ms:\n${this.printed}`);
+  }
+
+  private async call(method: string, path: string, body: object, token?: string): Promise<unknown> {
+    const headers: Record<string, string> = { 'content-type': 'application/json' };
+    if (token !== undefined) headers.authorization = `Bearer ${token}`;
+    const request = { method, headers, body: JSON.stringify(body) };
+    const answer = await fetch(`${this.url}/api/v1/${path}`, request);
+    if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
+    return await answer.json();
   }
 
   private command(words: string[], input: string): string {

@@ -49,7 +49,7 @@ for (const failure of ['cut', 'silence'] as const) {
     for (const text of asked) await customer.write(text);
     for (const text of answered) await agent.write(text);
     if (failure === 'cut') await expect(customer.page.getByText(/Reconnecting/)).toBeVisible();
-    await expect(customer.page.getByText('Sending').first()).toBeVisible();
+    await expect(customer.page.getByText(/Sending|Waiting for the network/).first()).toBeVisible();
     await customer.page.waitForTimeout(Math.max(0, until - Date.now()));
     desk.network.heal();
 

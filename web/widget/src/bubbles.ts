@@ -5,7 +5,7 @@ import { el, icon, ICONS } from './dom.ts';
 import { safeUrl, splitLinks } from '@ringdesk/client';
 import type { Language, Words } from './words.ts';
 
-const LOCALES: Record<Language, string> = { zh: 'zh-CN', en: 'en' };
+export const LOCALES: Record<Language, string> = { zh: 'zh-CN', en: 'en' };
 
 export function contentElement(content: Content, words: Words, base: string): HTMLElement {
   switch (content.kind) {
@@ -109,6 +109,7 @@ export function sameDay(a: Date, b: Date): boolean {
   return midnight(a) === midnight(b);
 }
 
-function midnight(at: Date): number {
+/** When the day began, milliseconds since 1970. */
+export function midnight(at: Date): number {
   return new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 }

@@ -18,6 +18,12 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return node;
 }
 
+/** Sets a text if it is another: what is set again is read out again. Nothing to say hides the place for it. */
+export function say(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = text === '';
+}
+
 const SVG = 'http://www.w3.org/2000/svg';
 
 /** A 24-unit line drawing. */
@@ -38,7 +44,7 @@ export const ICONS = {
   send: 'M5 12l14-7-5 14-3-6z',
   more: 'M5 11.5v1M12 11.5v1M19 11.5v1',
   sent: 'M5 12.5l4.5 4.5L19 7.5',
-  read: 'M2 12.5l4.5 4.5L16 7.5M11 16l1 1L21.5 7.5',
+  read: 'M1.5 12.5L6 17l7.5-8.5M12 16.5l.5.5L21.5 8',
   clock: 'M12 7v5l3 2M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z',
   alert: 'M12 8v5M12 16.5v.01M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18z',
   star: 'M12 3.5l2.6 5.4 5.9.8-4.3 4.1 1 5.900L12 16.900l-5.2 2.8 1-5.900L3.5 9.700l5.9-.8z',

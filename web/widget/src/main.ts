@@ -1,7 +1,7 @@
 /**
  * The script a shop puts on its page: `<script src="https://desk.example/widget.js" defer></script>`.
  *
- * Reads its own tag (`data-site`, `data-token`, `data-lang`, `data-color`) and adds one element to the page. It
+ * Reads its own tag (`data-site`, `data-team`, `data-token`, `data-lang`, `data-color`, `data-preview`) and adds one element to the page. It
  * connects when the person opens it or has a conversation going on, so a page view costs the shop nothing else.
  */
 
@@ -23,7 +23,7 @@ interface Ringdesk {
 
 function start(script: HTMLScriptElement): Ringdesk {
   const base = new URL('.', script.src).href;
-  const { site = 'default', token, lang, color } = script.dataset;
+  const { site = 'default', team, token, lang, color, preview } = script.dataset;
   const local = browserStorage('localStorage');
   const session = browserStorage('sessionStorage');
   const language = chooseLanguage(lang, navigator.languages);
@@ -31,6 +31,8 @@ function start(script: HTMLScriptElement): Ringdesk {
     url: new URL('ws', base).href.replace(/^http/, 'ws'),
     site,
     token,
+    team,
+    preview: preview === 'on',
     page: () => (location.origin + location.pathname + location.search).slice(0, PAGE_LETTERS_MAX),
     store: openStore(local, site, subjectOf(token)),
     probe: () => answers(new URL('health/live', base)),
@@ -41,6 +43,7 @@ function start(script: HTMLScriptElement): Ringdesk {
     language,
     base,
     color,
+    preview: preview === 'on',
     toggled: (open) => {
       rememberOpen(session, open);
       if (open) visitor.open();

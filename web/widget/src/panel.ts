@@ -1,11 +1,13 @@
-/** The panel and its launcher: header, banners, list, rating and composer, kept true to the visitor's state. */
+/** The panel and its launcher: header, banners, list, cards and composer, kept true to the visitor's state. */
 
 import { TEXT_BYTES_MAX, textBytes } from '@ringdesk/client';
 import type { Visitor } from '@ringdesk/client';
-import { el, icon, ICONS } from './dom.ts';
+import { el, icon, ICONS, say } from './dom.ts';
+import { Leave } from './leave.ts';
 import { Rating } from './rating.ts';
 import { inkOn, STYLE } from './style.ts';
 import { Transcript } from './transcript.ts';
+import { spanText } from './wait.ts';
 import type { Language, Words } from './words.ts';
 
 /** From here on the composer says how much is left. */
@@ -20,6 +22,8 @@ export interface PanelOptions {
   language: Language;
   base: string;
   color: string | undefined;
+  /** Agents read along while the person writes, and the person is told so. */
+  preview: boolean;
   /** The person opened or closed the panel. */
   toggled: (open: boolean) => void;
 }
@@ -31,6 +35,8 @@ export class Panel {
   private readonly toggled: (open: boolean) => void;
   private readonly transcript: Transcript;
   private readonly rating: Rating;
+  private readonly leave: Leave;
+  private readonly preview: HTMLElement;
   private readonly title = el('h2', { id: 'title' });
   private readonly status = el('p', { role: 'status' });
   private readonly face = el('div', { class: 'face', 'aria-hidden': 'true' });
@@ -49,6 +55,7 @@ export class Panel {
   private readonly panel: HTMLElement;
   private readonly launcher: HTMLButtonElement;
   private readonly badge = el('span', { class: 'badge', hidden: true, 'aria-hidden': 'true' });
+  private readonly previews: boolean;
   private rows = 0;
 
   constructor(options: PanelOptions) {
@@ -56,14 +63,22 @@ export class Panel {
     this.visitor = visitor;
     this.words = words;
     this.toggled = options.toggled;
+    this.previews = options.preview;
     this.transcript = new Transcript(options);
     this.rating = new Rating(words, (score, text) => {
-      visitor.rate(score, text);
+      visitor.giveRating(score, text);
     });
+    this.leave = new Leave({
+      ...options,
+      changed: () => {
+        this.render(true);
+      },
+    });
+    this.preview = el('div', { class: 'count', hidden: !options.preview }, words.preview);
     this.input = this.makeInput();
     this.send = el('button', { type: 'submit', class: 'send', 'aria-label': words.send });
     this.send.append(icon(ICONS.send));
-    this.composer = el('form', {}, this.input, this.send);
+    this.composer = el('form', { class: 'composer' }, this.input, this.send);
     this.composer.addEventListener('submit', (event) => {
       event.preventDefault();
       this.submit();
@@ -124,7 +139,7 @@ export class Panel {
     this.toggled(open);
     this.render(open);
     if (!focus) return;
-    if (open) this.input.focus();
+    if (open) this.focusInput();
     else this.launcher.focus();
   }
 
@@ -144,8 +159,10 @@ export class Panel {
       this.transcript.element,
       this.typing,
       this.rating.element,
+      this.leave.element,
       this.over,
       this.composer,
+      this.preview,
       this.count,
     );
     panel.addEventListener('keydown', (event) => {
@@ -177,7 +194,7 @@ export class Panel {
     });
     input.addEventListener('input', () => {
       this.written();
-      if (input.value.trim() !== '') this.visitor.typing();
+      if (input.value.trim() !== '') this.visitor.typing(input.value);
     });
     return input;
   }
@@ -234,11 +251,9 @@ export class Panel {
     if (!this.isOpen) return;
     this.renderHead();
     const closed = talk.phase === 'closed';
-    this.rating.element.hidden = !closed || talk.rating !== undefined || talk.agent === undefined;
-    this.over.hidden = !closed;
-    this.composer.hidden = closed;
-    this.input.placeholder = words.placeholder;
-    this.menuHuman.hidden = talk.phase !== 'waiting';
+    this.renderCards(closed);
+    this.input.placeholder = talk.nobody === undefined ? words.placeholder : words.leaveMore;
+    this.menuHuman.hidden = talk.phase !== 'waiting' || talk.nobody !== undefined;
     this.menuEnd.hidden = closed || talk.phase === 'new';
     this.menuButton.hidden = this.menuHuman.hidden && this.menuEnd.hidden;
     const mine = visitor.outbox.all().length + visitor.accepted.size + visitor.events.length;
@@ -249,6 +264,30 @@ export class Panel {
     this.seen();
   }
 
+  /** What stands between the list and the composer, or in the composer's place; the focus goes where it went on. */
+  private renderCards(closed: boolean): void {
+    const { visitor, rating, leave, composer, over } = this;
+    const { talk } = visitor;
+    const focused = this.host.shadowRoot?.activeElement ?? null;
+    const within = [rating.element, leave.element, composer].some((part) => part.contains(focused));
+    // Who was idle is not asked: the desk has closed the book on it.
+    const asked = closed && talk.agent !== undefined && talk.closedBy !== 'system';
+    rating.element.hidden = !asked || talk.rating !== undefined;
+    rating.render(visitor.ratingUnderway);
+    leave.render();
+    over.hidden = !closed;
+    composer.hidden = closed || leave.asks;
+    this.preview.hidden = !this.previews || composer.hidden;
+    if (!leave.asks && this.input.value === '') this.input.value = leave.takeDraft();
+    if (within && focused?.getClientRects().length === 0) this.focusInput();
+  }
+
+  private focusInput(): void {
+    if (this.leave.asks) this.leave.focus();
+    else if (this.composer.hidden) this.over.querySelector('button')?.focus();
+    else this.input.focus();
+  }
+
   private renderHead(): void {
     const { visitor, words } = this;
     const { talk, link } = visitor;
@@ -257,14 +296,10 @@ export class Panel {
     this.face.replaceChildren(
       talk.phase === 'serving' ? (talk.agent?.slice(0, 1).toUpperCase() ?? '') : icon(ICONS.chat),
     );
-    this.status.textContent = this.statusText();
-    const trouble = this.trouble();
-    this.banner.hidden = trouble === '';
-    this.banner.textContent = trouble;
-    this.place.hidden = talk.queue === undefined || !connected;
-    if (talk.queue !== undefined) {
-      this.place.textContent = talk.queue.place <= 1 ? words.next : words.place(talk.queue.place);
-    }
+    say(this.status, this.statusText());
+    say(this.banner, this.trouble());
+    // Without a connection nobody knows whether it is still so.
+    say(this.place, connected ? this.placeText() : '');
     const typing = visitor.typingUntil > Date.now();
     if (this.typing.hidden === typing) {
       this.typing.hidden = !typing;
@@ -277,18 +312,35 @@ export class Panel {
     const { talk } = this.visitor;
     if (talk.phase === 'serving' && talk.agent !== undefined) return this.words.with(talk.agent);
     if (talk.phase === 'closed') return this.words.ended;
+    if (talk.nobody !== undefined) {
+      return talk.nobody.reason === 'closed' ? this.words.nobody : this.words.nobodyFree;
+    }
     return this.words.online;
   }
 
+  private placeText(): string {
+    const { visitor, words } = this;
+    const { queue } = visitor.talk;
+    if (queue === undefined) return '';
+    const span = spanText(queue, words);
+    return queue.place <= 1
+      ? words.next(queue.team, span)
+      : words.place(queue.place, queue.team, span);
+  }
+
   private trouble(): string {
-    const { link, notice } = this.visitor;
+    const { link, notice, crowd } = this.visitor;
     if (!navigator.onLine) return this.words.offline;
     const { state } = link;
     if (state.name === 'waiting') return this.words.reconnecting;
     if (state.name === 'connecting') {
       return state.attempt > 0 ? this.words.reconnecting : this.words.connecting;
     }
-    return notice?.text ?? '';
+    if (crowd !== undefined) {
+      return this.words.crowd(Math.max(0, (crowd.place ?? 1) - 1), spanText(crowd, this.words));
+    }
+    // What the server says of it is for programmers.
+    return notice === undefined ? '' : this.words.notTaken;
   }
 
   private seen(): void {

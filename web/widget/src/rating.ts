@@ -8,11 +8,14 @@ const SCORE_MAX = 5;
 export class Rating {
   readonly element: HTMLElement;
   private score = 0;
+  private readonly words: Words;
   private readonly stars: HTMLButtonElement[];
   private readonly more: HTMLElement;
   private readonly remark: HTMLTextAreaElement;
+  private readonly send: HTMLButtonElement;
 
   constructor(words: Words, rated: (score: number, text: string) => void) {
+    this.words = words;
     this.stars = Array.from({ length: SCORE_MAX }, (_, at) => this.star(at + 1, words));
     this.remark = el('textarea', {
       rows: '2',
@@ -20,17 +23,31 @@ export class Rating {
       placeholder: words.rateText,
       'aria-label': words.rateText,
     });
-    const send = el('button', { type: 'button', class: 'primary' }, words.rateSend);
-    send.addEventListener('click', () => {
+    this.send = el('button', { type: 'button', class: 'primary' }, words.rateSend);
+    this.send.addEventListener('click', () => {
       rated(this.score, this.remark.value.trim());
     });
-    this.more = el('div', { hidden: true }, this.remark, send);
+    this.more = el('div', { hidden: true }, this.remark, this.send);
     const group = el(
       'div',
       { class: 'stars', role: 'radiogroup', 'aria-label': words.rateAsk },
       ...this.stars,
     );
-    this.element = el('div', { class: 'rate' }, el('p', {}, words.rateAsk), group, this.more);
+    const card = { class: 'rate', tabindex: '-1' };
+    this.element = el('div', card, el('p', {}, words.rateAsk), group, this.more);
+  }
+
+  /** Shows the rating that is on its way, which can be changed no more; `undefined` when it is still asked for. */
+  render(underway: { score: number; text?: string } | undefined): void {
+    if (underway !== undefined) {
+      this.choose(underway.score);
+      this.remark.value = underway.text ?? '';
+    }
+    const isSent = underway !== undefined;
+    // A control that is switched off would drop the focus somewhere outside.
+    if (isSent && this.element.matches(':focus-within')) this.element.focus();
+    for (const control of [...this.stars, this.remark, this.send]) control.disabled = isSent;
+    this.send.textContent = isSent ? this.words.rateSending : this.words.rateSend;
   }
 
   /** Ready for another conversation. */
@@ -45,6 +62,8 @@ export class Rating {
       role: 'radio',
       'aria-checked': 'false',
       'aria-label': words.star(score),
+      // One stop for the Tab key, as with any group of radio buttons: the arrows go on from there.
+      tabindex: score === 1 ? '0' : '-1',
     });
     star.append(icon(ICONS.star));
     star.addEventListener('click', () => {
@@ -65,6 +84,7 @@ export class Rating {
     this.more.hidden = score === 0;
     this.stars.forEach((star, at) => {
       star.setAttribute('aria-checked', String(at + 1 === score));
+      star.tabIndex = at + 1 === Math.max(1, score) ? 0 : -1;
       star.classList.toggle('on', at < score);
     });
   }

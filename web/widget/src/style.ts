@@ -8,7 +8,7 @@ font:15px/1.5 system-ui,-apple-system,"Segoe UI","PingFang SC","Microsoft YaHei"
 --desk:#262d38;--good:#5fd39a;--bad:#ff8a80;--warn:#3a2f14;--warn-ink:#ffdf9a}}
 *,*::before,*::after{box-sizing:border-box}
 [hidden]{display:none!important}
-button,textarea{font:inherit;color:inherit}
+button,textarea,input{font:inherit;color:inherit}
 button{border:0;background:none;padding:0;cursor:pointer;border-radius:8px}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
 svg{width:1.25em;height:1.25em;fill:none;stroke:currentColor;stroke-width:2;stroke-linecap:round;stroke-linejoin:round;flex:none}
@@ -75,10 +75,22 @@ background:var(--warn);color:var(--warn-ink)}
 .rate textarea{width:100%;margin-top:8px;padding:8px 10px;border:1px solid var(--line);border-radius:10px;background:var(--ground);resize:none}
 .primary{background:var(--accent);color:var(--on-accent);padding:9px 18px;border-radius:10px;font-weight:600}
 .rate .primary{margin-top:10px;width:100%}
+.leave{margin:4px 14px 12px;padding:14px;background:var(--paper);border:1px solid var(--line);border-radius:14px;
+flex:none;max-height:76%;overflow-y:auto;overscroll-behavior:contain}
+.leave p{margin:2px 0 0;color:var(--soft);font-size:13.5px}
+.leave b{font-weight:650}
+.leave label{display:block;margin-top:10px;font-size:13px;font-weight:600}
+.leave textarea,.leave input{display:block;width:100%;margin-top:3px;padding:8px 10px;border:1px solid #8a93a0;border-radius:10px;
+background:var(--ground);resize:none;font-weight:400;font-size:15px}
+.leave .doubt{margin-top:8px;color:var(--ink);background:var(--warn);color:var(--warn-ink);padding:8px 10px;border-radius:10px}
+.leave .state{color:var(--ink);font-size:15px}
+.leave .state.bad{color:var(--bad)}
+.leave .primary{margin-top:12px;width:100%}
+.primary:disabled{opacity:.6;cursor:default}
 .over{padding:12px 14px;background:var(--paper);border-block-start:1px solid var(--line);display:grid}
-form{background:var(--paper);border-block-start:1px solid var(--line);padding:10px 10px 10px 16px;display:flex;align-items:flex-end;gap:8px}
-form textarea{flex:1;border:0;outline:0!important;background:none;resize:none;min-height:40px;max-height:140px;padding:9px 0;line-height:22px}
-form:focus-within{box-shadow:inset 0 2px 0 var(--accent)}
+.composer{background:var(--paper);border-block-start:1px solid var(--line);padding:10px 10px 10px 16px;display:flex;align-items:flex-end;gap:8px}
+.composer textarea{flex:1;border:0;outline:0!important;background:none;resize:none;min-height:40px;max-height:140px;padding:9px 0;line-height:22px}
+.composer:focus-within{box-shadow:inset 0 2px 0 var(--accent)}
 textarea::placeholder{color:var(--soft);opacity:1}
 .send{width:40px;height:40px;border-radius:50%;display:grid;place-items:center;background:var(--accent);color:var(--on-accent);flex:none}
 .send:disabled{background:var(--line);color:var(--soft);cursor:default}
@@ -87,7 +99,7 @@ textarea::placeholder{color:var(--soft);opacity:1}
 .hint{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 @media (max-width:480px){.panel{inset:0;width:auto;height:var(--view,100dvh);top:var(--shift,0);border-radius:0;
 padding-bottom:env(safe-area-inset-bottom)}
-.panel:not([hidden])~.launcher{display:none}textarea{font-size:16px}}
+.panel:not([hidden])~.launcher{display:none}textarea,.leave input,.leave textarea{font-size:16px}}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important}}
 `;
 

@@ -4,9 +4,11 @@
  * Rows have keys. What is there stays there, so that a screen reader reads each message once, when it comes.
  */
 
-import type { Outgoing, Visitor, WireEvent } from '@ringdesk/client';
+import { fold, TALK_NEW } from '@ringdesk/client';
+import type { Outgoing, Talk, Visitor, WireEvent } from '@ringdesk/client';
 import { contentElement, dayText, sameDay, timeText } from './bubbles.ts';
 import { el, icon, ICONS } from './dom.ts';
+import { endText, reasonText } from './reasons.ts';
 import type { Language, Words } from './words.ts';
 
 /** This near to the end counts as there. */
@@ -18,6 +20,9 @@ interface Row {
   /** State of a message of ours; redrawn alone when it changes. */
   meta?: { text: string; build: () => (Node | string)[] };
 }
+
+/** How far a message is on its way. */
+type Way = 'wait' | 'wait-busy' | 'wait-road' | 'sent' | 'failed';
 
 export interface TranscriptOptions {
   visitor: Visitor;
@@ -87,31 +92,52 @@ export class Transcript {
   private rows(): Row[] {
     const { visitor, words } = this.options;
     const rows: Row[] = [];
-    const last = this.lastMine();
+    const marked = this.marked();
+    let talk = TALK_NEW;
     let before: { conversation: string; at: Date } | undefined;
     for (const event of visitor.events) {
       const at = new Date(event.at);
       if (before === undefined || !sameDay(before.at, at)) rows.push(this.day(at, event));
       if (before !== undefined && before.conversation !== event.conversation) {
         rows.push(line(`new-${event.conversation}`, words.newer, 'split'));
+        talk = TALK_NEW;
       }
       before = { conversation: event.conversation, at };
-      const row = this.eventRow(event, last);
+      const row = this.eventRow(event, marked, talk);
+      talk = fold(talk, event);
       if (row !== undefined) rows.push(row);
     }
     rows.splice(rows[0]?.key.startsWith('day') ? 1 : 0, 0, this.greeting());
     for (const entry of visitor.accepted.values()) rows.push(this.mine(entry, 'sent'));
     for (const entry of visitor.outbox.all()) {
-      const waits = visitor.waits(entry.id) ? 'busy' : 'wait';
-      rows.push(this.mine(entry, entry.failure === undefined ? waits : 'failed'));
+      rows.push(this.mine(entry, this.outgoing(entry)));
     }
     return rows;
   }
 
-  private lastMine(): WireEvent | undefined {
-    return this.options.visitor.events.findLast(
+  private outgoing(entry: Outgoing): Way {
+    const { visitor } = this.options;
+    if (entry.failure !== undefined) return 'failed';
+    if (visitor.waits(entry.id)) return 'wait-busy';
+    return visitor.link.state.name === 'open' ? 'wait' : 'wait-road';
+  }
+
+  /** Our messages that have their state in words: the last one, and the last that an agent has read. */
+  private marked(): WireEvent[] {
+    const { visitor } = this.options;
+    const own = visitor.events.filter(
       (event) => event.kind === 'message' && event.from.role === 'visitor',
     );
+    const read = own.findLast((event) => this.isRead(event));
+    return [own.at(-1), read].filter((event) => event !== undefined);
+  }
+
+  private isRead(event: WireEvent): boolean {
+    return this.isCurrent(event) && this.options.visitor.readByAgent >= event.seq;
+  }
+
+  private isCurrent(event: WireEvent): boolean {
+    return event.conversation === this.options.visitor.conversation;
   }
 
   private greeting(): Row {
@@ -132,25 +158,28 @@ export class Transcript {
     return line(key, dayText(at, new Date(), words, language));
   }
 
-  private eventRow(event: WireEvent, last: WireEvent | undefined): Row | undefined {
-    const { words } = this.options;
+  /** `talk` is how the conversation stood before. */
+  private eventRow(event: WireEvent, marked: WireEvent[], talk: Talk): Row | undefined {
+    const { visitor, words } = this.options;
     const key = `${event.conversation}-${String(event.seq)}`;
     switch (event.kind) {
       case 'message':
         return event.from.role === 'visitor'
-          ? this.mineTold(event, event === last)
+          ? this.mineTold(event, marked.includes(event))
           : this.theirs(key, event);
       case 'assigned':
-        return event.content.agent === null
-          ? line(key, words.left)
-          : line(key, words.joined(event.content.agent));
+        if (event.content.agent !== null) return line(key, words.joined(event.content.agent));
+        // An absence that lasts is told by the card below.
+        if (this.isCurrent(event) && visitor.talk.nobody?.seq === event.seq) return undefined;
+        return line(key, reasonText(event.content, talk, words));
       case 'transferred':
         return line(key, words.transferred(event.content.to));
       case 'closed':
-        return line(key, event.content.by === 'visitor' ? words.endedByYou : words.ended);
+        return line(key, endText(event.content, words));
       case 'rating':
         return line(key, `${'★'.repeat(event.content.score)} ${words.rateThanks}`);
       case 'queue': // Shown above the list, always with the latest place.
+        return talk.nobody === undefined ? undefined : line(key, words.inLineAgain);
       case 'note':
         return undefined;
     }
@@ -171,30 +200,30 @@ export class Transcript {
   }
 
   /** A message of ours that the desk has. Its key is its own id, so it stays the element it was when unsent. */
-  private mineTold(event: WireEvent & { kind: 'message' }, isLast: boolean): Row {
-    const { visitor, words, language } = this.options;
-    const current = event.conversation === visitor.conversation;
-    const read = current && visitor.readByAgent >= event.seq;
+  private mineTold(event: WireEvent & { kind: 'message' }, isMarked: boolean): Row {
+    const { words, language } = this.options;
+    const read = this.isRead(event);
     const time = timeText(new Date(event.at), language);
     const state = read ? words.read : words.sent;
     const drawing = icon(read ? ICONS.read : ICONS.sent);
     return {
       key: ownKey(event),
       build: () => this.mineElement(event.content),
-      meta: isLast
+      meta: isMarked
         ? { text: `${state} ${time}`, build: () => [time, drawing, state] }
-        : { text: time, build: () => [time, drawing] },
+        : { text: `${time} ${String(read)}`, build: () => [time, drawing] },
     };
   }
 
-  private mine(entry: Outgoing, state: 'wait' | 'busy' | 'sent' | 'failed'): Row {
+  private mine(entry: Outgoing, state: Way): Row {
     const { words, language } = this.options;
     const time = timeText(new Date(entry.at), language);
     const meta: Row['meta'] = {
       text: `${state} ${entry.failure?.code ?? ''}`,
       build: () => {
         if (state === 'wait') return [icon(ICONS.clock), words.sending];
-        if (state === 'busy') return [icon(ICONS.clock), words.busy];
+        if (state === 'wait-road') return [icon(ICONS.clock), words.unconnected];
+        if (state === 'wait-busy') return [icon(ICONS.clock), words.busy];
         if (state === 'sent') return [time, icon(ICONS.sent), words.sent];
         return this.failed(entry);
       },
