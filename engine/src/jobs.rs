@@ -11,7 +11,11 @@ use store::{
     sql::{Reader, SqlError, StoredConversation},
 };
 
-use crate::{desk::teams::Teams, identity::AgentRole, placement};
+use crate::{
+    desk::{board::Board, teams::Teams},
+    identity::AgentRole,
+    placement,
+};
 
 /// Work a shard leaves to the pool.
 #[derive(Debug)]
@@ -153,6 +157,11 @@ pub enum Done {
         /// the newest durable one. What is not among them is in SQL already.
         reply: RecentReply,
     },
+    /// The API wants the supervisors' board; asked of the desk's shard only.
+    Board {
+        /// Takes the desk as it is now.
+        reply: BoardReply,
+    },
     /// Certificate and key for connections from now on.
     Tls(codec::tls::TlsConfig),
     /// An administrator changed the teams.
@@ -166,6 +175,9 @@ pub enum Done {
 
 /// Takes events as number and wire JSON.
 pub type RecentReply = Box<dyn FnOnce(Vec<(u64, Arc<[u8]>)>) + Send>;
+
+/// Takes what a supervisor sees of the desk.
+pub type BoardReply = Box<dyn FnOnce(Board) + Send>;
 
 /// Largest piece of an HTTP response in flight to one client.
 pub const HTTP_PIECE_BYTES_MAX: usize = 64 * 1024;

@@ -9,6 +9,11 @@ use crate::identity::{Agent, AgentRole, TokenError};
 /// Somebody who works at the desk.
 pub(super) struct Caller(pub Agent);
 
+/// Somebody who oversees the desk; administrators do, too.
+pub(super) struct Supervisor(
+    #[expect(dead_code, reason = "that it exists is the proof; who it is, a log may want")] pub Agent,
+);
+
 /// Somebody who may change accounts and settings.
 pub(super) struct Admin(
     #[expect(dead_code, reason = "that it exists is the proof; who it is, a log may want")] pub Agent,
@@ -36,6 +41,18 @@ impl FromRequestParts<Api> for Caller {
         match account.filter(|account| !account.disabled) {
             Some(account) => Ok(Self(Agent { name: account.name, role: account.role.into() })),
             None => Err(ApiError::unauthorized("account_disabled", "the account is disabled or gone")),
+        }
+    }
+}
+
+impl FromRequestParts<Api> for Supervisor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let Caller(agent) = Caller::from_request_parts(parts, api).await?;
+        match agent.role {
+            AgentRole::Supervisor | AgentRole::Admin => Ok(Self(agent)),
+            AgentRole::Agent => Err(ApiError::forbidden("only supervisors may do this; ask one")),
         }
     }
 }

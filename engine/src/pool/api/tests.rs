@@ -24,6 +24,9 @@ use crate::{
     pool::{exchange::Peer, records::DATABASE_FILE},
 };
 
+#[path = "tests/overseeing.rs"]
+mod overseeing;
+
 const PASSWORD: &str = "correct horse";
 const SETUP: &str = "the set-up token";
 const START_MS: u64 = 1_793_750_400_000;
@@ -165,12 +168,13 @@ fn project(path: &std::path::Path) {
 fn shard() -> DoneQueue {
     let slot: Arc<std::sync::OnceLock<DoneQueue>> = Arc::default();
     let own = Arc::clone(&slot);
-    let queue = DoneQueue::new(move || {
-        let Some(Done::Recent { conversation, reply, .. }) = own.get().and_then(DoneQueue::pop) else {
-            return;
-        };
-        let known = if &*conversation == "c1" { 3..6 } else { 0..0 };
-        reply(known.map(|seq| (seq, events::wire(&event(seq)))).collect());
+    let queue = DoneQueue::new(move || match own.get().and_then(DoneQueue::pop) {
+        Some(Done::Recent { conversation, reply, .. }) => {
+            let known = if &*conversation == "c1" { 3..6 } else { 0..0 };
+            reply(known.map(|seq| (seq, events::wire(&event(seq)))).collect());
+        }
+        Some(Done::Board { reply }) => reply(overseeing::board_of_the_day()),
+        _ => {}
     });
     assert!(slot.set(queue.clone()).is_ok());
     queue
@@ -421,6 +425,7 @@ async fn conversations_are_listed_page_by_page() {
             "phase": "queued",
             "agent": null,
             "rated": false,
+            "team": "default",
             "opened_at": "2026-11-04T00:00:00.000Z",
             "last_at": "2026-11-04T00:00:00.003Z",
             "closed_at": null,
@@ -581,7 +586,7 @@ async fn the_openapi_document_and_the_routes_name_each_other() {
             let call = format!(
                 "{} {}",
                 method.to_uppercase(),
-                path.replace("{id}", "c1").replace("{name}", "boots")
+                path.replace("{id}", "c1").replace("{name}", "boots").replace("{shortcut}", "hi")
             );
             let (status, _) = desk.call(&call, None, None).await;
             assert!(status != 404 && status != 405, "{call}: {status}");
