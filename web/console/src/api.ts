@@ -174,6 +174,14 @@ export class Api {
     return this.ask('GET', 'teams');
   }
 
+  putTeam({ name, ...settings }: TeamSettings): Promise<TeamSettings> {
+    return this.ask('PUT', `teams/${encodeURIComponent(name)}`, settings);
+  }
+
+  removeTeam(name: string): Promise<unknown> {
+    return this.ask('DELETE', `teams/${encodeURIComponent(name)}`);
+  }
+
   replies(): Promise<{ replies: Reply[] }> {
     return this.ask('GET', 'replies');
   }

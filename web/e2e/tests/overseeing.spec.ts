@@ -200,3 +200,39 @@ test('a conversation goes to a team with a note, and a message left is taken up'
   await leo.write('we are now');
   await expect(late.page.getByText('we are now')).toBeVisible();
 });
+
+test('an administrator makes a team with members, hours and a holiday', async ({
+  browser,
+  desk,
+}) => {
+  const mia = await AgentSeat.take(browser, desk.server.url, 'mia');
+  await mia.page.goto(`${desk.server.url}/console/#/team`);
+  await mia.page.locator('.page-views').getByText('Teams').click();
+  await mia.page.getByRole('button', { name: 'Add a team' }).click();
+  const form = mia.page.getByRole('dialog');
+  await form.getByLabel('Name').fill('tea');
+  await form.getByText('Only these').click();
+  await form.getByRole('button', { name: 'Add a member' }).click();
+  await form.getByRole('combobox', { name: 'Name' }).click();
+  await mia.page.locator('.ant-select-item-option', { hasText: 'leo' }).click();
+  await form.getByText('By the week').click();
+  await form.getByLabel('Monday').fill('09:00 - 12:00、 13:00-18:00');
+  await form.getByRole('button', { name: 'Add a special day' }).click();
+  await form.getByLabel('Date, such as 2026-10-01').fill('2026-10-01');
+  await form.getByLabel('Tuesday').fill('nine to five');
+  await form.getByRole('button', { name: 'Save' }).click();
+  await expect(form.getByRole('alert')).toContainText('is no period');
+  await form.getByLabel('Tuesday').fill('');
+  await form.getByRole('button', { name: 'Save' }).click();
+  const card = mia.page.locator('[data-team=tea]');
+  await expect(card).toContainText('leo');
+  await expect(card).toContainText('By the week · Asia/Shanghai');
+  await card.getByRole('button', { name: 'Change the team tea' }).click();
+  await expect(form.getByLabel('Monday')).toHaveValue('09:00-12:00, 13:00-18:00');
+  await expect(form.getByLabel('Tuesday')).toHaveValue('');
+  await expect(form.getByLabel('Date, such as 2026-10-01')).toHaveValue('2026-10-01');
+  await mia.page.keyboard.press('Escape');
+  await card.getByRole('button', { name: 'Remove the team tea' }).click();
+  await mia.page.locator('.ant-modal-confirm-btns .ant-btn-dangerous').click();
+  await expect(card).toHaveCount(0);
+});

@@ -114,5 +114,17 @@ for (const { name, options, phone } of TOURS) {
     await expect(mia.page.getByRole('dialog')).toBeVisible();
     await picture(mia.page, 'reply-edit');
     await mia.page.keyboard.press('Escape');
+    await mia.page.goto(`${desk.server.url}/console/#/team`);
+    await mia.page
+      .locator('.page-views')
+      .getByText(/Teams|团队/)
+      .click();
+    await expect(mia.page.locator('[data-team]')).toHaveCount(3);
+    await picture(mia.page, 'teams');
+    await mia.page.locator('[data-team]').last().getByRole('button').first().click();
+    await expect(mia.page.locator('.team-week')).toBeVisible();
+    await picture(mia.page, 'team-edit');
+    await mia.page.locator('.team-numbers').scrollIntoViewIfNeeded();
+    await picture(mia.page, 'team-edit-below');
   });
 }
