@@ -6,11 +6,13 @@
 //! said in a conversation.
 //!
 //! One idea a file: [`words`] is what is said to it and by it, [`teams`] and [`hours`] what an administrator chose,
-//! [`queue`] and [`ranking`] who is next and at which place, `waiting` how they come and go, [`agents`] who is there, `assign` who gets whom,
-//! [`estimate`] how long it may last. The rules in words: `docs/routing.md`.
+//! [`queue`] and [`ranking`] who is next and at which place, `waiting` how they come and go, [`agents`] who is there,
+//! `assign` who gets whom, [`estimate`] how long it may last, [`board`] what a supervisor sees of it. The rules in words:
+//! `docs/routing.md`.
 
 pub mod agents;
 mod assign;
+pub mod board;
 pub mod estimate;
 pub mod hours;
 pub mod queue;

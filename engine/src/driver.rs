@@ -241,8 +241,8 @@ impl Running {
     fn carry_out(&mut self) {
         let mut answers = Vec::new();
         loop {
-            for microseconds in self.outputs.ack_us.drain(..) {
-                self.driver.counting.durable_ack(microseconds);
+            for ack in self.outputs.acks.drain(..) {
+                self.driver.counting.durable_ack(ack);
             }
             let mut journal_result = Ok(());
             let mut list = std::mem::take(&mut self.outputs.list);

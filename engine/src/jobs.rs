@@ -11,7 +11,11 @@ use store::{
     sql::{Reader, SqlError, StoredConversation},
 };
 
-use crate::{desk::teams::Teams, identity::AgentRole, placement};
+use crate::{
+    desk::{board::Board, teams::Teams},
+    identity::AgentRole,
+    placement,
+};
 
 /// Work a shard leaves to the pool.
 #[derive(Debug)]
@@ -155,6 +159,11 @@ pub enum Done {
     },
     /// The operator had the settings read again: what counts from now on.
     Settings(Box<crate::shard::Settings>),
+    /// The API wants the supervisors' board; asked of the desk's shard only.
+    Board {
+        /// Takes the desk as it is now.
+        reply: BoardReply,
+    },
     /// An administrator changed the teams.
     Teams(Arc<Teams>),
     /// Every record of this shard's journal up to this number is in SQL.
@@ -166,6 +175,9 @@ pub enum Done {
 
 /// Takes events as number and wire JSON.
 pub type RecentReply = Box<dyn FnOnce(Vec<(u64, Arc<[u8]>)>) + Send>;
+
+/// Takes what a supervisor sees of the desk.
+pub type BoardReply = Box<dyn FnOnce(Board) + Send>;
 
 /// Largest piece of an HTTP response in flight to one client.
 pub const HTTP_PIECE_BYTES_MAX: usize = 64 * 1024;

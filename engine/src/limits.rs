@@ -130,6 +130,14 @@ const _: () = assert!(MOVING_BYTES_MAX >= WEB_MESSAGE_BYTES_MAX);
 const _: () = assert!(HTTP_HELD_BYTES_MAX > HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX as usize);
 const _: () = assert!(DRAINED_ABOVE_BYTES < crate::jobs::HTTP_PIECE_BYTES_MAX);
 
+/// Canned replies of a site.
+pub const REPLIES_MAX: usize = 500;
+/// Characters of a canned reply's shortcut.
+pub const REPLY_SHORTCUT_CHARACTERS_MAX: usize = 32;
+/// Bytes of a canned reply's text; it must fit into a message also once names are filled in.
+pub const REPLY_TEXT_BYTES_MAX: usize = 4 * 1024;
+const _: () = assert!(REPLY_TEXT_BYTES_MAX < codec::message::TEXT_BYTES_MAX);
+
 /// What one connection may do, as the operator chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerLimits {

@@ -90,9 +90,9 @@ impl Pool {
             shard_of: parts.shard_of,
             setup: parts.setup,
         });
-        let exchanges = Exchanges::new(api::router(api.clone()), Arc::clone(&dones), clock);
+        let exchanges = Exchanges::new(api::router(api.clone()), Arc::clone(&dones), clock.clone());
         runtime.spawn(jobs::run(jobs, exchanges, parts.records, dones));
-        runtime.spawn(upkeep(parts.metrics.clone()));
+        runtime.spawn(upkeep(parts.metrics.clone(), clock));
         runtime.spawn(serve(listener, api.clone(), parts.metrics));
         // The first wrong login must not tell by its time that it was the first.
         runtime.spawn_blocking(crate::accounts::warm_up);
@@ -134,11 +134,16 @@ pub fn setup_link(public_url: &str, token: &SetupToken) -> String {
     format!("{public_url}/console/#/setup?token={}", token.as_str())
 }
 
-async fn upkeep(metrics: Metrics) {
+async fn upkeep(metrics: Metrics, clock: Clock) {
     let mut tick = tokio::time::interval(UPKEEP);
+    let mut seconds = 0;
     loop {
         tick.tick().await;
         metrics.upkeep();
+        seconds += UPKEEP.as_secs();
+        if seconds.is_multiple_of(metrics::STEP_S) {
+            metrics.live().step(clock.unix_ms());
+        }
     }
 }
 

@@ -223,8 +223,8 @@ impl Access {
 }
 
 /// Every request of the API, by method and path.
-pub const REQUESTS: [(Method, &str, Access); 16] = {
-    use AgentRole::{Admin, Agent};
+pub const REQUESTS: [(Method, &str, Access); 20] = {
+    use AgentRole::{Admin, Agent, Supervisor};
     [
         (Method::POST, "/api/v1/login", Access::Everybody),
         (Method::GET, "/api/v1/setup", Access::Everybody),
@@ -238,6 +238,10 @@ pub const REQUESTS: [(Method, &str, Access); 16] = {
         (Method::GET, "/api/v1/search", Access::From(Agent)),
         (Method::GET, "/api/v1/agents", Access::From(Agent)),
         (Method::GET, "/api/v1/teams", Access::From(Agent)),
+        (Method::GET, "/api/v1/replies", Access::From(Agent)),
+        (Method::PUT, "/api/v1/replies/{shortcut}", Access::From(Supervisor)),
+        (Method::DELETE, "/api/v1/replies/{shortcut}", Access::From(Supervisor)),
+        (Method::GET, "/api/v1/board", Access::From(Supervisor)),
         (Method::PUT, "/api/v1/teams/{name}", Access::From(Admin)),
         (Method::DELETE, "/api/v1/teams/{name}", Access::From(Admin)),
         (Method::POST, "/api/v1/agents", Access::From(Admin)),

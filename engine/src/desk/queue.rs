@@ -109,6 +109,16 @@ impl Queue {
         Some((*rank, self.order.get(rank)?.clone()))
     }
 
+    /// Since when the one of a class that has waited longest waits, milliseconds since 1970. Looks at two of them.
+    pub fn oldest_since_ms(&self, vip: bool) -> Option<u64> {
+        let first_of = |first_time| {
+            let from = Rank { normal: !vip, first_time, since_ms: 0, number: 0 };
+            let (rank, _) = self.order.first_from(&from)?;
+            (rank.normal != vip && rank.first_time == first_time).then_some(rank.since_ms)
+        };
+        [false, true].into_iter().filter_map(first_of).min()
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.order.len()

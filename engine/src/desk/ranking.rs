@@ -82,6 +82,13 @@ impl<K: Ord, V> Ranking<K, V> {
         self.blocks.iter().flatten().map(|(key, value)| (key, value))
     }
 
+    /// The first entry that is not before this key.
+    pub fn first_from(&self, key: &K) -> Option<(&K, &V)> {
+        let entries = self.blocks.get(self.block_of(key))?;
+        let (key, value) = &entries[entries.partition_point(|(other, _)| other < key)];
+        Some((key, value))
+    }
+
     /// The values from this position on, in order, to be changed.
     pub fn values_from_mut(&mut self, position: usize) -> impl Iterator<Item = &mut V> {
         let mut before = 0;
@@ -180,8 +187,12 @@ mod tests {
             for (position, (key, value)) in map.iter().enumerate() {
                 prop_assert_eq!(ranking.position(key), position);
                 prop_assert_eq!(ranking.get(key), Some(value));
+                prop_assert_eq!(ranking.first_from(key), Some((key, value)));
             }
             prop_assert_eq!(ranking.position(&u32::MAX), map.len());
+            for key in 0..64 {
+                prop_assert_eq!(ranking.first_from(&(key * 1_021)), map.range(key * 1_021..).next());
+            }
             for from in [0, 1, map.len() / 3, map.len()] {
                 prop_assert!(ranking.values_from_mut(from.min(map.len())).map(|value| *value).eq(map.values().skip(from).copied()));
             }

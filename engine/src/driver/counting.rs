@@ -9,7 +9,7 @@ use crate::{
     identity::Class,
     journal::JournalStats,
     pool::metrics::{DropReason, Level, Metrics, Outcome, SessionRole},
-    shard::{Counts, Ended, PeerCounts, Shard, Shed, TlsRefusal},
+    shard::{AckTook, Counts, Ended, PeerCounts, Shard, Shed, TlsRefusal},
     shedding::Step,
 };
 
@@ -52,8 +52,9 @@ impl Counting {
     }
 
     /// How long a message took to be durable and acknowledged.
-    pub fn durable_ack(&self, microseconds: u32) {
-        self.metrics.durable_ack_seconds().record(f64::from(microseconds) / 1e6);
+    pub fn durable_ack(&self, ack: AckTook) {
+        self.metrics.durable_ack_seconds(ack.by).record(f64::from(ack.microseconds) / 1e6);
+        self.metrics.live().acknowledged(ack.by, ack.microseconds);
     }
 
     /// One journal write.
@@ -147,10 +148,12 @@ impl Counting {
             self.metrics.shed(kind.0).increment(now - before);
         }
         if self.step != Some(counts.step) {
-            if let Some(before) = self.step.replace(counts.step) {
+            let before = self.step.replace(counts.step);
+            if let Some(before) = before {
                 self.metrics.shedding(before).decrement(1.0);
             }
             self.metrics.shedding(counts.step).increment(1.0);
+            self.metrics.live().steps(before, counts.step);
         }
     }
 
@@ -166,6 +169,8 @@ impl Counting {
             self.metrics.messages(class, Outcome::Refused).increment(overloaded + journal_full + invalid);
             self.metrics.messages_dropped(class, DropReason::Overloaded).increment(overloaded);
             self.metrics.messages_dropped(class, DropReason::JournalFull).increment(journal_full);
+            self.metrics.live().refused(class, DropReason::Overloaded, overloaded);
+            self.metrics.live().refused(class, DropReason::JournalFull, journal_full);
         }
     }
 }

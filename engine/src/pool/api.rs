@@ -5,12 +5,14 @@
 
 mod agents;
 mod auth;
+mod board;
 mod conversations;
 mod documents;
 mod error;
 mod events;
 mod headers;
 mod login;
+mod replies;
 mod search;
 mod setup;
 mod teams;
@@ -141,6 +143,9 @@ pub fn router(api: Api) -> Router {
         .route("/api/v1/agents", get(agents::list).post(agents::add))
         .route("/api/v1/teams", get(teams::list))
         .route("/api/v1/teams/{name}", put(teams::put).delete(teams::remove))
+        .route("/api/v1/board", get(board::board))
+        .route("/api/v1/replies", get(replies::list))
+        .route("/api/v1/replies/{shortcut}", put(replies::put).delete(replies::remove))
         .route("/api/v1/settings/identity", get(identity_settings))
         .route("/api/v1/openapi.json", get(documents::openapi))
         .route("/api/v1/schema/websocket.json", get(documents::websocket_schema))

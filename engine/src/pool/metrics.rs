@@ -3,6 +3,7 @@
 //! Every label is one of a few words known here; nothing that a client says becomes one. Every counter
 //! exists from the start at 0, so that a rate is right from the first scrape on.
 
+mod live;
 mod network;
 
 use std::sync::Arc;
@@ -15,11 +16,14 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use net::Backend;
 use store::record::Phase;
 
-pub use self::network::Level;
+pub use self::{
+    live::{Live, Point, Recent, STEP_S, Took},
+    network::Level,
+};
 use crate::{
     gate::Refusal,
     identity::Class,
-    shard::{Ended, Shed, TlsRefusal},
+    shard::{Ended, Sayer, Shed, TlsRefusal},
     shedding::Step,
 };
 
@@ -60,14 +64,14 @@ impl Outcome {
 }
 
 impl DropReason {
-    const ALL: [(Self, &'static str); 3] = [
+    pub(super) const ALL: [(Self, &'static str); 3] = [
         (Self::Overloaded, "overloaded"),
         (Self::JournalFull, "journal_full"),
         (Self::Unavailable, "unavailable"),
     ];
 }
 
-const CLASSES: [(Class, &str); 2] = [(Class::Vip, "vip"), (Class::Normal, "normal")];
+pub(in crate::pool) const CLASSES: [(Class, &str); 2] = [(Class::Vip, "vip"), (Class::Normal, "normal")];
 const PHASES: [(Phase, &str); Phase::ALL.len()] = [
     (Phase::Greeting, "greeting"),
     (Phase::WaitingUserInput, "waiting_user_input"),
@@ -94,7 +98,7 @@ struct Handles {
     dropped: Vec<Counter>,
     shed: [Counter; Shed::ALL.len()],
     shedding: [Gauge; Step::ALL.len()],
-    durable_ack_seconds: Histogram,
+    durable_ack_seconds: [Histogram; Sayer::ALL.len()],
     journal_batch_records: Histogram,
     journal_batch_bytes: Histogram,
     backends: [(Backend, Gauge); 3],
@@ -110,6 +114,7 @@ struct Handles {
     projection_errors: Counter,
     resident_memory_bytes: Gauge,
     network: network::Network,
+    live: Live,
 }
 
 /// How a login ended.
@@ -212,8 +217,13 @@ impl Metrics {
     }
 
     /// Seconds from a message's arrival to its ack, which is after its record was durable.
-    pub fn durable_ack_seconds(&self) -> &Histogram {
-        &self.0.durable_ack_seconds
+    pub fn durable_ack_seconds(&self, by: Sayer) -> &Histogram {
+        &self.0.durable_ack_seconds[by as usize]
+    }
+
+    /// What the board shows of the last minutes.
+    pub fn live(&self) -> &Live {
+        &self.0.live
     }
 
     /// Records of one journal write.
@@ -321,7 +331,8 @@ impl Handles {
             shed: Shed::ALL.map(|(_, kind)| counter!("ringdesk_shed_total", "kind" => kind)),
             shedding: Step::ALL
                 .map(|step| at_zero(gauge!("ringdesk_shedding_shards", "step" => step.name()))),
-            durable_ack_seconds: histogram!("ringdesk_durable_ack_seconds"),
+            durable_ack_seconds: Sayer::ALL
+                .map(|(_, class)| histogram!("ringdesk_durable_ack_seconds", "class" => class)),
             journal_batch_records: histogram!("ringdesk_journal_batch_records"),
             journal_batch_bytes: histogram!("ringdesk_journal_batch_bytes"),
             backends: [(Backend::Modern, "modern"), (Backend::Basic, "basic"), (Backend::Epoll, "epoll")]
@@ -345,6 +356,7 @@ impl Handles {
             projection_errors: counter!("ringdesk_projection_errors_total"),
             resident_memory_bytes: at_zero(gauge!("process_resident_memory_bytes")),
             network: network::Network::register(),
+            live: Live::default(),
         };
         gauge!("ringdesk_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
         handles
@@ -367,7 +379,7 @@ fn describe() {
     describe_gauge!("ringdesk_shedding_shards", "Shards by how much they give up under pressure.");
     describe_histogram!(
         "ringdesk_durable_ack_seconds",
-        "Seconds from a message's arrival to its acknowledgement, after it was durable."
+        "Seconds from a message's arrival to its acknowledgement, after it was durable, by whose it was."
     );
     describe_histogram!("ringdesk_journal_batch_records", "Records of one journal write.");
     describe_histogram!("ringdesk_journal_batch_bytes", "Bytes of one journal write.");
@@ -476,10 +488,11 @@ mod tests {
     #[test]
     fn histograms_have_buckets() {
         let metrics = Metrics::new();
-        metrics.durable_ack_seconds().record(0.0007);
+        metrics.durable_ack_seconds(Sayer::Vip).record(0.0007);
         metrics.upkeep();
         let text = metrics.render();
-        line(&text, "ringdesk_durable_ack_seconds_bucket{le=\"0.0005\"} 0");
-        line(&text, "ringdesk_durable_ack_seconds_bucket{le=\"0.001\"} 1");
+        line(&text, "ringdesk_durable_ack_seconds_bucket{class=\"vip\",le=\"0.0005\"} 0");
+        line(&text, "ringdesk_durable_ack_seconds_bucket{class=\"vip\",le=\"0.001\"} 1");
+        line(&text, "ringdesk_durable_ack_seconds_count{class=\"normal\"} 0");
     }
 }

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use store::sql::{Accounts, Reader, SqlError, StoredTeam, Teams as StoredTeams};
+use store::sql::{Accounts, Reader, Replies, SqlError, StoredTeam, Teams as StoredTeams};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -30,6 +30,7 @@ struct Shared {
     permits: Semaphore,
     accounts: Mutex<Accounts>,
     teams: Mutex<StoredTeams>,
+    replies: Mutex<Replies>,
 }
 
 impl Records {
@@ -38,12 +39,14 @@ impl Records {
         let path = data.join(DATABASE_FILE);
         let accounts = Accounts::open(&path)?;
         let teams = StoredTeams::open(&path)?;
+        let replies = Replies::open(&path)?;
         let readers = (0..READERS).map(|_| Reader::open(&path)).collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(Shared {
             readers: Mutex::new(readers),
             permits: Semaphore::new(READERS),
             accounts: Mutex::new(accounts),
             teams: Mutex::new(teams),
+            replies: Mutex::new(replies),
         })))
     }
 
@@ -80,6 +83,15 @@ impl Records {
     ) -> Result<T, StoreUnavailable> {
         let shared = Arc::clone(&self.0);
         blocking(move || question(&lock(&shared.teams))).await
+    }
+
+    /// Asks about canned replies or changes them. The error was logged.
+    pub async fn replies<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Replies) -> Result<T, SqlError> + Send + 'static,
+    ) -> Result<T, StoreUnavailable> {
+        let shared = Arc::clone(&self.0);
+        blocking(move || question(&lock(&shared.replies))).await
     }
 
     /// Asks about accounts or changes them. The error was logged.

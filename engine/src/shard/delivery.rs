@@ -21,6 +21,32 @@ use crate::{
     roles::{self, Who},
 };
 
+/// Whose message it was, for the counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sayer {
+    /// A visitor signed as VIP.
+    Vip,
+    /// Any other visitor.
+    Normal,
+    /// An agent.
+    Agent,
+}
+
+impl Sayer {
+    /// Everybody, with the word in metrics.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Vip, "vip"), (Self::Normal, "normal"), (Self::Agent, "agent")];
+}
+
+/// A message was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AckTook {
+    /// Whose it was.
+    pub by: Sayer,
+    /// From its receipt until it was durable.
+    pub microseconds: u32,
+}
+
 /// Something that may be seen only once its cause is durable.
 #[derive(Debug)]
 pub enum Effect {
@@ -28,6 +54,8 @@ pub enum Effect {
     Ack {
         /// Who is told.
         sender: Sender,
+        /// For the counting.
+        by: Sayer,
         /// The client's id.
         id: Box<str>,
         /// Its number in the conversation.
@@ -116,9 +144,9 @@ impl Shard {
 
     fn let_go(&mut self, effect: Effect, out: &mut Outputs) {
         match effect {
-            Effect::Ack { sender, id, seq, at_ms, received_us } => {
+            Effect::Ack { sender, by, id, seq, at_ms, received_us } => {
                 let took_us = self.now.monotonic_us.saturating_sub(received_us);
-                out.ack_us.push(u32::try_from(took_us).unwrap_or(u32::MAX));
+                out.acks.push(AckTook { by, microseconds: u32::try_from(took_us).unwrap_or(u32::MAX) });
                 self.reply(&sender, &ServerMessage::Ack { id: (&*id).into(), seq, at_ms }, out);
             }
             Effect::Refuse { sender, id, refused } => self.reply_refused(&sender, &id, &refused, out),

@@ -310,11 +310,13 @@ fn opens_at_member(unix_ms: u64) -> String {
 fn assignment_content(assignment: &Assignment, before: Option<&AgentName>) -> (EventKind, String) {
     let (agent, why) = (json_string(&assignment.agent), why_member(assignment));
     let took = if assignment.why.rule == Rule::TookOver { ",\"takeover\":true" } else { "" };
+    let accept = assignment.accept_within_ms.map(|ms| format!(",\"accept_within_s\":{}", ms / 1_000));
+    let accept = accept.unwrap_or_default();
     match before {
         Some(from) => {
             let from = json_string(from);
-            (EventKind::Transferred, format!("{{\"from\":{from},\"to\":{agent}{took}{why}}}"))
+            (EventKind::Transferred, format!("{{\"from\":{from},\"to\":{agent}{took}{accept}{why}}}"))
         }
-        None => (EventKind::Assigned, format!("{{\"agent\":{agent}{took}{why}}}")),
+        None => (EventKind::Assigned, format!("{{\"agent\":{agent}{took}{accept}{why}}}")),
     }
 }

@@ -9,7 +9,7 @@ use store::record::{EventKind, EventRecord, Record, Role, TeamRecord};
 use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
     conversations::{Index, KnownId, Recent},
-    delivery::Effect,
+    delivery::{Effect, Sayer},
     event_frame::EventFrame,
     loading::Parked,
     phases,
@@ -293,7 +293,7 @@ impl Shard {
         };
         if let Some(known) = self.conversations.at(index).known(sender.id(), id) {
             self.counts.repeated[vip] += 1;
-            let effect = ack(sender, std::mem::take(id), known, *received_us);
+            let effect = ack(sender, vip == 1, std::mem::take(id), known, *received_us);
             self.hold(self.effects.last(), effect, out);
             return Ok(());
         }
@@ -342,7 +342,7 @@ impl Shard {
         let known = KnownId { seq: conversation.seq, at_ms: self.now.unix_ms };
         conversation.remember(sender.id(), id, known);
         self.counts.accepted[vip] += 1;
-        self.hold(number, ack(sender, std::mem::take(id), known, *received_us), out);
+        self.hold(number, ack(sender, vip == 1, std::mem::take(id), known, *received_us), out);
         self.carry_out(index, number, actions, out);
         Ok(())
     }
@@ -584,8 +584,13 @@ impl From<RefusedByDialog> for Refused {
     }
 }
 
-fn ack(sender: &Sender, id: Box<str>, known: KnownId, received_us: u64) -> Effect {
-    Effect::Ack { sender: sender.clone(), id, seq: known.seq, at_ms: known.at_ms, received_us }
+fn ack(sender: &Sender, vip: bool, id: Box<str>, known: KnownId, received_us: u64) -> Effect {
+    let by = match sender {
+        Sender::Visitor { .. } if vip => Sayer::Vip,
+        Sender::Visitor { .. } => Sayer::Normal,
+        Sender::Agent { .. } => Sayer::Agent,
+    };
+    Effect::Ack { sender: sender.clone(), by, id, seq: known.seq, at_ms: known.at_ms, received_us }
 }
 
 /// A JSON string literal.

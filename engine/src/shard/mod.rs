@@ -47,6 +47,7 @@ use store::{
 
 use self::{connections::Connections, conversations::Conversations, delivery::Effects, strangers::Strangers};
 pub use self::{
+    delivery::{AckTook, Sayer},
     edge::TlsRefusal,
     hello::Arrival,
     inbound::Inbound,
@@ -213,8 +214,8 @@ pub struct Outputs {
     pub list: Vec<Output>,
     /// What [`Output::Send`] points into.
     pub bytes: Vec<u8>,
-    /// How long each ack of this turn took from receipt to durable, in microseconds.
-    pub ack_us: Vec<u32>,
+    /// How long each ack of this turn took from receipt to durable, and whose it was.
+    pub acks: Vec<AckTook>,
 }
 
 impl Outputs {
@@ -222,7 +223,7 @@ impl Outputs {
     pub fn clear(&mut self) {
         self.list.clear();
         self.bytes.clear();
-        self.ack_us.clear();
+        self.acks.clear();
     }
 
     /// Queues what `write` appends for `connection`.
@@ -629,6 +630,10 @@ impl Shard {
             Done::Conversation { .. } | Done::Open { .. } | Done::Events { .. } => self.loaded(done, out),
             Done::Recent { conversation, knows_why, reply } => {
                 reply(self.conversations.recent_events(&conversation, knows_why));
+            }
+            Done::Board { reply } => {
+                let desk = self.desk.as_ref().expect("only the desk's shard is asked");
+                reply(desk.board());
             }
             Done::Teams(teams) => self.set_teams(teams),
             Done::Projected { up_to } => self.conversations.trim(up_to),

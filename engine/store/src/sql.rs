@@ -1,11 +1,11 @@
-//! What SQL makes of the journal, and what has SQL as its record from the start: accounts, teams and
-//! settings.
+//! What SQL makes of the journal, and what has SQL as its record from the start: accounts, teams, canned
+//! replies and settings.
 //!
 //! One SQLite file, in WAL mode, so that readers never block the one writer nor it them. Everything here
 //! blocks on the disk: it is for the pool's threads, never for a shard's.
 //!
 //! [`Projection`] applies the journal's records and remembers in the same transaction how far it came.
-//! [`Reader`] answers questions. [`Accounts`], [`Teams`] and [`Settings`] have a connection each. A transaction that was
+//! [`Reader`] answers questions. [`Accounts`], [`Teams`], [`Replies`] and [`Settings`] have a connection each. A transaction that was
 //! committed survives power loss (`synchronous=FULL`): journal segments are reused behind it.
 
 mod accounts;
@@ -16,6 +16,7 @@ mod projection;
 mod read;
 mod rebuild;
 mod repair;
+mod replies;
 mod rows;
 mod schema;
 mod search;
@@ -39,6 +40,7 @@ pub use projection::Projection;
 pub use read::{Before, ConversationState, Listed, Reader};
 pub use rebuild::{Made, Old, OldRead, Rebuilder, settle};
 pub use repair::{LOST_TEXT, Repairer, change_by_hand};
+pub use replies::{Replies, StoredReply};
 pub use search::{Found, Hit, SearchQuery};
 pub use settings::Settings;
 pub use teams::{StoredTeam, Teams};

@@ -129,7 +129,7 @@ fn an_anonymous_visitor_waits_then_is_served_and_everything_is_counted() {
             "ringdesk_messages_total{class=\"normal\",outcome=\"accepted\"} 1",
             "ringdesk_messages_dropped_total{class=\"vip\",reason=\"overloaded\"} 0",
             "ringdesk_sessions{role=\"visitor\"} 1",
-            "ringdesk_durable_ack_seconds_count 1",
+            "ringdesk_durable_ack_seconds_count{class=\"normal\"} 1",
             "ringdesk_backend_info",
             "ringdesk_journal_batch_records",
         ] {

@@ -72,6 +72,10 @@ export class Agent {
   private readonly sender: Sender;
   private readonly options: AgentOptions;
   private readonly notifier = new Notifier();
+  /** What a supervisor reads along. */
+  readonly watching = new Set<string>();
+  /** Assignments that were accepted here: conversation → number of the event. */
+  private readonly promised = new Map<string, number>();
   private readonly typedAt = new Map<string, number>();
   /** Holes already asked for: a second time the server means it. */
   private readonly holes = new Set<string>();
@@ -127,6 +131,11 @@ export class Agent {
     this.write(conversation, { type: 'note', text });
   }
 
+  /** A supervisor's remark to whoever has the conversation; visitors never see it. */
+  whisper(conversation: string, text: string): void {
+    this.write(conversation, { type: 'whisper', text });
+  }
+
   retry(id: string): void {
     this.outbox.fail(id, undefined);
     this.sender.pump();
@@ -155,10 +164,76 @@ export class Agent {
     return this.link.send({ type: 'close', conversation });
   }
 
-  /** Gives a conversation away; the server may refuse it (`notice`). */
-  transfer(conversation: string, agent: string): boolean {
+  /** Gives a conversation away, with a remark for whoever gets it; the server may refuse it (`notice`). */
+  transfer(conversation: string, to: { agent: string } | { team: string }, note = ''): boolean {
     this.notice = undefined;
-    return this.link.send({ type: 'transfer', conversation, agent });
+    const remark = note.trim() === '' ? {} : { note: note.trim() };
+    return this.link.send({ type: 'transfer', conversation, ...to, ...remark });
+  }
+
+  /** Will answer what was assigned. */
+  accept(conversation: string): void {
+    if (!this.link.send({ type: 'accept', conversation })) return;
+    const given = this.givenAt(conversation);
+    if (given !== undefined) this.promised.set(conversation, given.seq);
+    this.changed();
+  }
+
+  /** Gives back what was assigned and is not answered. */
+  decline(conversation: string): boolean {
+    this.notice = undefined;
+    return this.link.send({ type: 'decline', conversation });
+  }
+
+  /** Takes a conversation that somebody else has, or nobody. */
+  takeOver(conversation: string): boolean {
+    this.notice = undefined;
+    return this.link.send({ type: 'takeover', conversation });
+  }
+
+  /** A supervisor reads along, also after a reconnect, until `unwatch`. */
+  watch(conversation: string): void {
+    this.watching.add(conversation);
+    this.sayWatch(conversation);
+    this.changed();
+  }
+
+  unwatch(conversation: string): void {
+    if (!this.watching.delete(conversation)) return;
+    this.link.send({ type: 'unwatch', conversation });
+    this.changed();
+  }
+
+  /**
+   * Until when a conversation has to be accepted, milliseconds since 1970; 0: it need not be, or was, or was
+   * answered already.
+   */
+  acceptUntil(conversation: string): number {
+    const given = this.givenAt(conversation);
+    if (given?.within_s === undefined || given.to !== this.options.name) return 0;
+    if (this.promised.get(conversation) === given.seq) return 0;
+    const answered = this.served
+      .get(conversation)
+      ?.events.some((event) => event.seq > given.seq && isAnswer(event));
+    return answered === true ? 0 : given.at + given.within_s * 1_000;
+  }
+
+  /** When and to whom a conversation last went. */
+  private givenAt(
+    conversation: string,
+  ): { seq: number; at: number; to: string | null; within_s: number | undefined } | undefined {
+    const event = this.served
+      .get(conversation)
+      ?.events.findLast((one) => one.kind === 'assigned' || one.kind === 'transferred');
+    if (event?.kind !== 'assigned' && event?.kind !== 'transferred') return undefined;
+    const to = event.kind === 'assigned' ? event.content.agent : event.content.to;
+    const within_s = event.content.accept_within_s;
+    return { seq: event.seq, at: Date.parse(event.at), to, within_s };
+  }
+
+  private sayWatch(conversation: string): void {
+    const after = this.served.get(conversation)?.seq ?? 0;
+    this.link.send({ type: 'watch', conversation, after });
   }
 
   /** Forgets a conversation that is not ours any more. */
@@ -195,6 +270,7 @@ export class Agent {
     this.colleagues = new Map();
     this.shedding = 'none'; // Told behind the welcome, if it is not so.
     this.link.send({ type: 'presence', ...this.presence });
+    for (const conversation of this.watching) this.sayWatch(conversation);
     this.sender.reset();
     this.sender.pump();
     this.options.onWelcome?.();
@@ -207,7 +283,7 @@ export class Agent {
         this.happened(message);
         break;
       case 'ack':
-        this.accept(message.id);
+        this.acknowledged(message.id);
         break;
       case 'refused':
         this.refused(message);
@@ -269,7 +345,7 @@ export class Agent {
       preview: silent ? '' : one.preview,
     });
     if (event.from.role === 'agent' && event.id !== undefined && event.id !== '') {
-      this.accept(event.id);
+      this.acknowledged(event.id);
       this.accepted.delete(event.id);
     }
     this.options.onEvent?.(event, Date.parse(event.at) >= this.welcomedAt - 60_000);
@@ -284,7 +360,7 @@ export class Agent {
     return true;
   }
 
-  private accept(id: string): void {
+  private acknowledged(id: string): void {
     const entry = this.sender.acked(id);
     if (entry !== undefined) this.accepted.set(id, entry);
   }
@@ -327,4 +403,8 @@ export class Agent {
     this.revision += 1;
     this.notifier.changed();
   }
+}
+
+function isAnswer(event: WireEvent): boolean {
+  return event.kind === 'message' && event.from.role === 'agent';
 }

@@ -18,7 +18,7 @@ export interface Outgoing {
   conversation: string;
   /** Milliseconds since 1970, by this machine's clock: the order of an outbox, and what is shown meanwhile. */
   at: number;
-  body: { type: 'message'; content: Content } | { type: 'note'; text: string };
+  body: { type: 'message'; content: Content } | { type: 'note' | 'whisper'; text: string };
   /** Why the server did not take it; the person decides whether to try again. */
   failure?: { code: string; text: string };
 }
@@ -119,9 +119,9 @@ function inOrder(entries: Outgoing[]): Outgoing[] {
 
 /** The frame that carries an entry. */
 export function frameOf(entry: Outgoing): ClientMessage {
-  if (entry.body.type === 'note') {
+  if (entry.body.type !== 'message') {
     const { id, conversation } = entry;
-    return { type: 'note', id, conversation, text: entry.body.text };
+    return { type: entry.body.type, id, conversation, text: entry.body.text };
   }
   const message: ClientMessage = { type: 'message', id: entry.id, content: entry.body.content };
   if (entry.conversation !== '') message.conversation = entry.conversation;

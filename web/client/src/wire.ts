@@ -55,8 +55,28 @@ export interface QueuePlace extends Estimate {
   team?: string;
 }
 
-/** Who has it now; nobody any more, with the reason. */
-export interface Assigned {
+/** Why the desk gave a conversation to an agent; told to supervisors only. */
+export interface Why {
+  rule: 'last_agent' | 'least_loaded' | 'transferred' | 'took_over';
+  team: string;
+  /** What the agent had just before, of how many. */
+  serving: number;
+  capacity: number;
+  /** How many agents could have had it. */
+  candidates: number;
+  waited_ms: number;
+}
+
+/** What comes with an agent's name where a conversation went to one. */
+interface Given {
+  takeover?: boolean;
+  /** The agent has to accept it within so many seconds. */
+  accept_within_s?: number;
+  why?: Why;
+}
+
+/** Why nobody has it any more. */
+interface Lost {
   agent: string | null;
   reason?: string;
   /** Who gave it away, and to which team. */
@@ -66,15 +86,18 @@ export interface Assigned {
   opens_at?: string;
 }
 
+/** Who has it now; or nobody any more, with the reason. */
+export type Assigned = Lost & Given;
+
 /** One thing that happened in a conversation. */
 export type WireEvent =
   | (EventBase & { kind: 'message'; content: Content })
   | (EventBase & { kind: 'assigned'; content: Assigned })
   | (EventBase & { kind: 'queue'; content: QueuePlace })
-  | (EventBase & { kind: 'transferred'; content: { from: string; to: string } })
+  | (EventBase & { kind: 'transferred'; content: { from: string; to: string } & Given })
   | (EventBase & { kind: 'closed'; content: { by: Role; reason?: string } })
   | (EventBase & { kind: 'rating'; content: { score: number; text?: string } })
-  | (EventBase & { kind: 'note'; content: { text: string } });
+  | (EventBase & { kind: 'note'; content: { text: string; whisper?: boolean; reason?: string } });
 
 /** An agent's presence, as told to agents. */
 export interface Presence {
@@ -138,7 +161,11 @@ export type ClientMessage =
   | { type: 'rate'; score: number; text?: string }
   | { type: 'close'; conversation?: string }
   | { type: 'presence'; state: PresenceState; capacity?: number }
-  | { type: 'transfer'; conversation: string; agent: string };
+  | { type: 'transfer'; conversation: string; agent: string; note?: string }
+  | { type: 'transfer'; conversation: string; team: string; note?: string }
+  | { type: 'accept' | 'decline' | 'takeover' | 'unwatch'; conversation: string }
+  | { type: 'watch'; conversation: string; after: number }
+  | { type: 'whisper'; id: string; conversation: string; text: string };
 
 const SERVER_TYPES = new Set([
   'welcome',

@@ -114,7 +114,7 @@ test('a refused transfer is a notice', async () => {
   const agent = work(server);
   agent.open();
   await wait(50);
-  agent.transfer('a', 'leo');
+  agent.transfer('a', { agent: 'leo' });
   server.wire.tell({ type: 'refused', id: '', code: 'agent_unavailable', text: 'leo is full' });
   expect(agent.notice?.code).toBe('agent_unavailable');
 });
@@ -144,4 +144,95 @@ test('what the server gives up is known until it says otherwise or the connectio
   server.wire.cut();
   await wait(1000);
   expect(agent.shedding).toBe('none');
+});
+
+test('what is read along is asked for again on every connection, from where it stopped', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  agent.watch('a');
+  expect(server.wire.said.at(-1)).toEqual({ type: 'watch', conversation: 'a', after: 0 });
+  server.say('a', 'one');
+  server.wire.cut();
+  await wait(1000);
+  expect(server.wire.said.slice(1)).toEqual([
+    { type: 'presence', state: 'away', capacity: 8 },
+    { type: 'watch', conversation: 'a', after: 1 },
+  ]);
+  agent.unwatch('a');
+  agent.unwatch('a');
+  server.wire.cut();
+  await wait(1000);
+  expect(server.wire.said.map((message) => message.type)).toEqual(['hello', 'presence']);
+});
+
+test('an assignment waits to be accepted until it is, or is answered', async () => {
+  vi.setSystemTime('2026-11-11T08:00:00.000Z');
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  const given = (seq: number, to: string, accept_within_s?: number): void => {
+    server.wire.tell({
+      type: 'event',
+      conversation: 'a',
+      seq,
+      at: '2026-11-11T08:00:00.000Z',
+      from: { role: 'system', id: '', name: '' },
+      kind: 'assigned',
+      content: { agent: to, ...(accept_within_s === undefined ? {} : { accept_within_s }) },
+    });
+  };
+  given(1, 'mia', 20);
+  expect(agent.acceptUntil('a')).toBe(Date.parse('2026-11-11T08:00:20.000Z'));
+  agent.accept('a');
+  expect(server.wire.said.at(-1)).toEqual({ type: 'accept', conversation: 'a' });
+  expect(agent.acceptUntil('a')).toBe(0);
+  given(2, 'leo', 20);
+  expect(agent.acceptUntil('a')).toBe(0);
+  given(3, 'mia', 20);
+  expect(agent.acceptUntil('a')).toBeGreaterThan(0);
+  server.wire.tell({
+    type: 'event',
+    conversation: 'a',
+    seq: 4,
+    at: '2026-11-11T08:00:05.000Z',
+    from: { role: 'agent', id: 'mia', name: 'mia' },
+    kind: 'message',
+    content: { kind: 'text', text: 'hello' },
+  });
+  expect(agent.acceptUntil('a')).toBe(0);
+  given(5, 'mia');
+  expect(agent.acceptUntil('a')).toBe(0);
+});
+
+test('a transfer says to whom, and a remark only if there is one', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  agent.transfer('a', { team: 'returns' }, ' angry ');
+  agent.transfer('a', { agent: 'leo' }, ' ');
+  expect(server.wire.said.slice(-2)).toEqual([
+    { type: 'transfer', conversation: 'a', team: 'returns', note: 'angry' },
+    { type: 'transfer', conversation: 'a', agent: 'leo' },
+  ]);
+});
+
+test('a whisper is sent until it is acknowledged', async () => {
+  const server = new Double();
+  const agent = work(server);
+  agent.open();
+  await wait(50);
+  agent.whisper('a', 'offer a refund');
+  const { id } = agent.outbox.all()[0] ?? { id: '' };
+  expect(server.wire.said.at(-1)).toEqual({
+    type: 'whisper',
+    id,
+    conversation: 'a',
+    text: 'offer a refund',
+  });
+  server.wire.tell({ type: 'ack', id, seq: 1, at: '2026-11-11T08:00:00.000Z' });
+  expect(agent.outbox.all()).toHaveLength(0);
 });

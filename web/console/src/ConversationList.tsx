@@ -7,13 +7,15 @@ import { useDesk, useSurroundings } from './context.ts';
 import type { Item } from './desk.ts';
 import { Face } from './Face.tsx';
 import { clock, contentLine, dateAndClock, visitorName, waits } from './text.ts';
+import type { Word } from './words.ts';
 
-export type Tab = 'mine' | 'waiting' | 'closed';
+export type Tab = 'mine' | 'waiting' | 'left' | 'others' | 'closed';
 
 const PAGE = 30;
-/** How often the waiting are asked for: often while they are looked at. */
-const WAITING_MS = 4_000;
-const WAITING_HIDDEN_MS = 15_000;
+/** How often a list is asked for: often while it is looked at. */
+const LIST_MS = 4_000;
+const LIST_HIDDEN_MS = 15_000;
+const LIST_MAX = 100;
 const CAPACITY_MAX = 99;
 const SHEDDING_WORDS = {
   typing: 'sheddingTyping',
@@ -25,15 +27,20 @@ const SHEDDING_WORDS = {
 interface ListProps {
   tab: Tab;
   onTab: (tab: Tab) => void;
+  /** Whose conversations the tab of the others shows; nothing: everybody's. */
+  only: string | undefined;
+  onOnly: (agent: string | undefined) => void;
   chosen: string | undefined;
   onChoose: (id: string) => void;
 }
 
-export function ConversationList({ tab, onTab, chosen, onChoose }: ListProps): React.ReactElement {
+export function ConversationList(props: ListProps): React.ReactElement {
+  const { tab, onTab, only, onOnly, chosen, onChoose } = props;
   const desk = useDesk();
   const { say } = useSurroundings();
   const mine = desk.mine();
-  const waiting = useWaiting(tab === 'waiting', mine.length);
+  const waiting = useSummaries('waiting', tab === 'waiting', mine.length);
+  const left = useSummaries('left', tab === 'left', mine.length);
   const label = (word: Tab, count: number, alarming: boolean): React.ReactElement => (
     <span className="tab-label">
       {say(word)}
@@ -52,6 +59,8 @@ export function ConversationList({ tab, onTab, chosen, onChoose }: ListProps): R
         options={[
           { value: 'mine', label: label('mine', mine.length, false) },
           { value: 'waiting', label: label('waiting', waiting?.length ?? 0, true) },
+          { value: 'left', label: label('left', left?.length ?? 0, true) },
+          ...(desk.oversees ? [{ value: 'others' as const, label: say('others') }] : []),
           { value: 'closed', label: say('closed') },
         ]}
       />
@@ -64,6 +73,17 @@ export function ConversationList({ tab, onTab, chosen, onChoose }: ListProps): R
             onChoose={onChoose}
             empty={['emptyWaiting', 'emptyWaitingText']}
           />
+        )}
+        {tab === 'left' && (
+          <Rows
+            rows={left}
+            chosen={chosen}
+            onChoose={onChoose}
+            empty={['emptyLeft', 'emptyLeftText']}
+          />
+        )}
+        {tab === 'others' && (
+          <Others only={only} onOnly={onOnly} chosen={chosen} onChoose={onChoose} />
         )}
         {tab === 'closed' && <Closed chosen={chosen} onChoose={onChoose} />}
       </div>
@@ -148,29 +168,33 @@ function SheddingBanner(): React.ReactElement | null {
 }
 
 /**
- * The conversations that wait for anybody; `undefined` until they were asked for. Asked again at once when the
- * number of our own changes: then one has probably come out of the queue.
+ * The conversations of one state; `undefined` until they were asked for. Asked again at once when the number of our
+ * own changes: then one has probably come out of the queue.
  */
-function useWaiting(looking: boolean, mine: number): Summary[] | undefined {
+function useSummaries(
+  state: 'waiting' | 'left' | 'open',
+  looking: boolean,
+  mine: number,
+): Summary[] | undefined {
   const desk = useDesk();
   const [rows, setRows] = useState<Summary[]>();
   useEffect(() => {
     let stopped = false;
     const ask = async (): Promise<void> => {
       try {
-        const { conversations } = await desk.api.conversations('waiting', 100);
+        const { conversations } = await desk.api.conversations(state, LIST_MAX);
         if (!stopped) setRows(conversations);
       } catch {
         // The next round asks again; the connection banner says what is wrong.
       }
     };
     void ask();
-    const timer = setInterval(() => void ask(), looking ? WAITING_MS : WAITING_HIDDEN_MS);
+    const timer = setInterval(() => void ask(), looking ? LIST_MS : LIST_HIDDEN_MS);
     return () => {
       stopped = true;
       clearInterval(timer);
     };
-  }, [desk, looking, mine]);
+  }, [desk, state, looking, mine]);
   return rows;
 }
 
@@ -227,12 +251,14 @@ interface MineRowProps {
 }
 
 function MineRow({ item, now, active, onChoose }: MineRowProps): React.ReactElement {
+  const desk = useDesk();
   const { say, language } = useSurroundings();
   const { summary, served, last, waitsSince } = item;
   const name = visitorName(summary, item.id, say);
   const typing = served.typingUntil > 0;
   const said = last?.kind === 'message' ? contentLine(last.content, say) : '';
   const preview = last?.from.role === 'agent' ? `${say('you')}: ${said}` : said;
+  const needs = waitsSince > 0 ? waits(waitsSince, now, say) : undefined;
   return (
     <Row
       id={item.id}
@@ -241,8 +267,8 @@ function MineRow({ item, now, active, onChoose }: MineRowProps): React.ReactElem
       vip={summary?.vip ?? false}
       active={active}
       time={last === undefined ? '' : clock(last.at, language)}
-      preview={typing ? say('typing') : preview}
-      needs={waitsSince > 0 ? waits(waitsSince, now, say) : undefined}
+      preview={typing ? served.preview || say('typing') : preview}
+      needs={desk.agent.acceptUntil(item.id) > 0 ? say('needsAccept') : needs}
       unread={item.unread}
       onChoose={onChoose}
     />
@@ -258,13 +284,15 @@ interface RowProps {
   time: string;
   preview: string;
   needs?: string | undefined;
+  /** Who has it. */
+  holder?: string;
   unread?: number;
   onChoose: (id: string) => void;
 }
 
 function Row(props: RowProps): React.ReactElement {
   const { say } = useSurroundings();
-  const { id, name, vip, active, time, preview, needs, unread = 0, onChoose } = props;
+  const { id, name, vip, active, time, preview, needs, holder, unread = 0, onChoose } = props;
   return (
     <li>
       <button
@@ -286,6 +314,7 @@ function Row(props: RowProps): React.ReactElement {
           </span>
           <span className="row-bottom">
             <span className="row-preview">{preview}</span>
+            {holder !== undefined && <Tag className="holder">{holder}</Tag>}
             {needs !== undefined && <span className="needs">{needs}</span>}
             <Badge count={unread} size="small" />
           </span>
@@ -297,10 +326,12 @@ function Row(props: RowProps): React.ReactElement {
 
 interface RowsProps extends ChoiceProps {
   rows: Summary[] | undefined;
-  empty: ['emptyWaiting', 'emptyWaitingText'] | ['emptyClosed', 'emptyClosedText'];
+  empty: [title: Word, text: Word];
+  /** Whether it says who has each. */
+  holders?: boolean;
 }
 
-function Rows({ rows, chosen, onChoose, empty }: RowsProps): React.ReactElement {
+function Rows({ rows, chosen, onChoose, empty, holders = false }: RowsProps): React.ReactElement {
   const desk = useDesk();
   const { say, language } = useSurroundings();
   if (rows === undefined) return <Skeleton active avatar className="list-wait" />;
@@ -317,6 +348,7 @@ function Rows({ rows, chosen, onChoose, empty }: RowsProps): React.ReactElement 
           active={summary.id === chosen}
           time={summary.last_at === undefined ? '' : dateAndClock(summary.last_at, language)}
           preview={summary.preview ?? ''}
+          {...(holders && summary.agent !== null ? { holder: summary.agent } : {})}
           onChoose={(id) => {
             desk.learn(summary);
             onChoose(id);
@@ -324,6 +356,47 @@ function Rows({ rows, chosen, onChoose, empty }: RowsProps): React.ReactElement 
         />
       ))}
     </ul>
+  );
+}
+
+interface OthersProps extends ChoiceProps {
+  only: string | undefined;
+  onOnly: (agent: string | undefined) => void;
+}
+
+/** What colleagues have, for supervisors. */
+function Others({ only, onOnly, chosen, onChoose }: OthersProps): React.ReactElement {
+  const desk = useDesk();
+  const { say } = useSurroundings();
+  const open = useSummaries('open', true, 0);
+  const rows = open?.filter(
+    ({ agent }) =>
+      agent !== null && agent !== desk.login.name && (only === undefined || agent === only),
+  );
+  return (
+    <>
+      {only !== undefined && (
+        <p className="only-of">
+          {say('onlyOf', only)}{' '}
+          <Button
+            type="link"
+            size="small"
+            onClick={() => {
+              onOnly(undefined);
+            }}
+          >
+            {say('showAll')}
+          </Button>
+        </p>
+      )}
+      <Rows
+        rows={rows}
+        holders
+        chosen={chosen}
+        onChoose={onChoose}
+        empty={['emptyOthers', 'emptyOthersText']}
+      />
+    </>
   );
 }
 
@@ -349,7 +422,7 @@ function Closed({ chosen, onChoose }: ChoiceProps): React.ReactElement {
       }
     };
     void ask();
-    const timer = setInterval(() => void ask(), WAITING_MS);
+    const timer = setInterval(() => void ask(), LIST_MS);
     return () => {
       stopped = true;
       clearInterval(timer);

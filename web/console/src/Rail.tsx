@@ -2,12 +2,14 @@
 
 import {
   ApiOutlined,
+  DashboardOutlined,
   LogoutOutlined,
   MessageOutlined,
   QuestionCircleOutlined,
   SearchOutlined,
   SettingOutlined,
   TeamOutlined,
+  ThunderboltOutlined,
 } from '@ant-design/icons';
 import { App, Badge, Button, Popover, Segmented, Switch, Tooltip } from 'antd';
 import { useDesk, useSurroundings } from './context.ts';
@@ -18,7 +20,7 @@ import type { Language } from './words.ts';
 /** As in the style sheet: there the rail lies at the bottom. */
 const PHONE = '(max-width: 760px)';
 
-export type Page = 'desk' | 'history' | 'team' | 'integration';
+export type Page = 'desk' | 'history' | 'board' | 'replies' | 'team' | 'integration';
 
 interface RailProps {
   page: Page;
@@ -34,6 +36,17 @@ export function Rail({ page, unread, onHelp, onLogout }: RailProps): React.React
   const places: { key: Page; href: string; icon: React.ReactElement; label: string }[] = [
     { key: 'desk', href: '#/', icon: <MessageOutlined />, label: say('desk') },
     { key: 'history', href: '#/history', icon: <SearchOutlined />, label: say('history') },
+    ...(desk.oversees
+      ? ([
+          { key: 'board', href: '#/board', icon: <DashboardOutlined />, label: say('board') },
+          {
+            key: 'replies',
+            href: '#/replies',
+            icon: <ThunderboltOutlined />,
+            label: say('replies'),
+          },
+        ] as const)
+      : []),
     ...(admin
       ? ([
           { key: 'team', href: '#/team', icon: <TeamOutlined />, label: say('agents') },

@@ -9,14 +9,27 @@ import type { Word } from './words.ts';
 const KEYS: [string[], Word][] = [
   [['Enter'], 'keysSend'],
   [['Shift', 'Enter'], 'keysLine'],
+  [['/'], 'keysReplies'],
   [['Alt', '↑ ↓'], 'keysNext'],
   [['Alt', 'W'], 'keysNeed'],
   [['Alt', 'N'], 'keysNote'],
   [['Alt', 'T'], 'keysTransfer'],
   [['Alt', 'E'], 'keysClose'],
+  [['Alt', 'A'], 'keysAccept'],
+  [['Alt', 'B'], 'keysDecline'],
+  [['Alt', 'O'], 'keysTakeOver'],
   [['Alt', 'P'], 'keysPresence'],
   [['?'], 'keysHelp'],
 ];
+
+/** Buttons that keys press, where they are there. */
+const ACTIONS: Partial<Record<string, string>> = {
+  KeyT: 'transfer',
+  KeyE: 'close',
+  KeyA: 'accept',
+  KeyB: 'decline',
+  KeyO: 'takeover',
+};
 
 interface ShortcutsProps {
   open: boolean;
@@ -92,14 +105,12 @@ function act(
       desk.agent.setPresence(state === 'ready' ? 'away' : 'ready', capacity);
       return true;
     }
-    case 'KeyT':
-      document.querySelector<HTMLElement>('[data-action=transfer]')?.click();
+    default: {
+      const action = ACTIONS[code];
+      if (action === undefined) return false;
+      document.querySelector<HTMLElement>(`[data-action=${action}]`)?.click();
       return true;
-    case 'KeyE':
-      document.querySelector<HTMLElement>('[data-action=close]')?.click();
-      return true;
-    default:
-      return false;
+    }
   }
 }
 

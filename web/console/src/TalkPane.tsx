@@ -1,23 +1,15 @@
 /** The middle and the right: one conversation, its composer, and who the visitor is. */
 
-import {
-  ArrowLeftOutlined,
-  CloseCircleOutlined,
-  InfoCircleOutlined,
-  SwapOutlined,
-} from '@ant-design/icons';
-import { App, Button, Drawer, Skeleton, Tag, Tooltip } from 'antd';
+import { Drawer, Skeleton } from 'antd';
 import { useEffect, useState } from 'react';
 import type { Outgoing, WireEvent } from '@ringdesk/client';
-import type { Summary } from './api.ts';
-import { Composer } from './Composer.tsx';
 import { useDesk, useSurroundings } from './context.ts';
 import { Nothing } from './ConversationList.tsx';
 import { Details } from './Details.tsx';
-import { Face } from './Face.tsx';
+import { TalkFoot } from './TalkFoot.tsx';
+import { TalkHead } from './TalkHead.tsx';
 import { visitorName } from './text.ts';
 import { Transcript } from './Transcript.tsx';
-import { Transfer } from './Transfer.tsx';
 
 /** Events asked for at once when reading what is over. */
 const HISTORY_PAGE = 100;
@@ -44,16 +36,21 @@ function Talk({ id, onBack }: { id: string; onBack: () => void }): React.ReactEl
   const desk = useDesk();
   const { say } = useSurroundings();
   const [details, setDetails] = useState(false);
-  const [note, setNote] = useState(false);
   const served = desk.agent.served.get(id);
   const mine = served !== undefined && desk.isMine(served);
-  const history = useHistory(id, served === undefined);
-  const summary = desk.summaries.get(id) ?? history.summary;
-  const events = served?.events ?? history.events;
+  const history = useHistory(id, !mine);
+  const summary = desk.summaries.get(id);
+  // What came over the socket may have ended with our turn at it; what was asked for may be older than that.
+  const live = served !== undefined && served.seq >= history.lastSeq;
+  const events = live ? served.events : (history.events ?? served?.events);
+  const closed = live
+    ? served.talk.phase === 'closed'
+    : (events?.some((event) => event.kind === 'closed') ?? summary?.phase === 'closed');
   const name = visitorName(summary, id, say);
   const pending = [...desk.agent.accepted.values(), ...desk.agent.outbox.all()].filter(
     (entry) => entry.conversation === id,
   );
+  useReadingAlong(id, desk.oversees && !mine && !closed && history.events !== undefined);
 
   useEffect(() => {
     if (served === undefined || !mine) return;
@@ -67,6 +64,7 @@ function Talk({ id, onBack }: { id: string; onBack: () => void }): React.ReactEl
     };
   }, [desk, served, mine]);
 
+  const follows = mine || desk.agent.watching.has(id);
   return (
     <>
       <main className="talk" aria-label={name}>
@@ -75,6 +73,9 @@ function Talk({ id, onBack }: { id: string; onBack: () => void }): React.ReactEl
           name={name}
           summary={summary}
           mine={mine}
+          returnable={
+            served !== undefined && isUnanswered(served.events) && desk.agent.acceptUntil(id) === 0
+          }
           onBack={onBack}
           onDetails={() => {
             setDetails(true);
@@ -90,8 +91,10 @@ function Talk({ id, onBack }: { id: string; onBack: () => void }): React.ReactEl
             visitorName={name}
             anonymous={!summary?.name}
             readByVisitor={served?.readByVisitor ?? 0}
-            typing={mine && served.typingUntil > 0 ? { preview: served.preview } : undefined}
-            onEarlier={history.earlier}
+            typing={
+              follows && live && served.typingUntil > 0 ? { preview: served.preview } : undefined
+            }
+            onEarlier={live ? undefined : history.earlier}
             onRetry={(entry: Outgoing) => {
               desk.agent.retry(entry.id);
             }}
@@ -100,11 +103,14 @@ function Talk({ id, onBack }: { id: string; onBack: () => void }): React.ReactEl
             }}
           />
         )}
-        {mine ? (
-          <Composer key={id} id={id} note={note} onNote={setNote} />
-        ) : (
-          <p className="read-only">{reasonReadOnly(served?.talk.agent, summary, events, say)}</p>
-        )}
+        <TalkFoot
+          id={id}
+          visitorName={[summary?.name, nameSaid(events)].find(Boolean) ?? say('someVisitor')}
+          served={served}
+          summary={summary}
+          mine={mine}
+          closed={closed}
+        />
       </main>
       <aside className="details" aria-label={say('details')}>
         <Details id={id} name={name} summary={summary} events={events ?? []} />
@@ -123,108 +129,26 @@ function Talk({ id, onBack }: { id: string; onBack: () => void }): React.ReactEl
   );
 }
 
-function reasonReadOnly(
-  agent: string | undefined,
-  summary: Summary | undefined,
-  events: readonly WireEvent[] | undefined,
-  say: ReturnType<typeof useSurroundings>['say'],
-): string {
-  const closed = events?.some((event) => event.kind === 'closed') ?? summary?.phase === 'closed';
-  if (closed) return say('readOnlyClosed');
-  const holder = agent ?? summary?.agent;
-  return holder ? say('readOnlyOther', holder) : say('readOnlyWaiting');
+/** What the visitor is called where the messages say it. */
+function nameSaid(events: readonly WireEvent[] | undefined): string {
+  return events?.find((event) => event.from.role === 'visitor')?.from.name ?? '';
 }
 
-interface TalkHeadProps {
-  id: string;
-  name: string;
-  summary: Summary | undefined;
-  mine: boolean;
-  onBack: () => void;
-  onDetails: () => void;
+/** Whether the visitor had the last word. */
+function isUnanswered(events: readonly WireEvent[]): boolean {
+  return events.findLast((event) => event.kind === 'message')?.from.role === 'visitor';
 }
 
-function TalkHead({
-  id,
-  name,
-  summary,
-  mine,
-  onBack,
-  onDetails,
-}: TalkHeadProps): React.ReactElement {
-  const desk = useDesk();
-  const { say } = useSurroundings();
-  const { modal } = App.useApp();
-  const [transfer, setTransfer] = useState(false);
-  const close = (): void => {
-    modal.confirm({
-      title: say('closeSure'),
-      content: say('closeText'),
-      okText: say('closeTalk'),
-      cancelText: say('cancel'),
-      onOk: () => {
-        desk.agent.close(id);
-      },
-    });
-  };
-  return (
-    <header className="talk-head">
-      <Button
-        className="only-phone"
-        type="text"
-        icon={<ArrowLeftOutlined />}
-        aria-label={say('back')}
-        onClick={onBack}
-      />
-      <Face name={name} size={36} anonymous={!summary?.name} />
-      <div className="talk-who">
-        <b>
-          {name} {summary?.vip === true && <Tag className="vip">{say('vip')}</Tag>}
-        </b>
-        <small className="soft">{summary?.page}</small>
-      </div>
-      {mine && (
-        <>
-          <Tooltip title="Alt+T">
-            <Button
-              icon={<SwapOutlined />}
-              data-action="transfer"
-              aria-label={say('transfer')}
-              onClick={() => {
-                setTransfer(true);
-              }}
-            >
-              <span className="not-phone">{say('transfer')}</span>
-            </Button>
-          </Tooltip>
-          <Tooltip title="Alt+E">
-            <Button
-              icon={<CloseCircleOutlined />}
-              data-action="close"
-              aria-label={say('closeTalk')}
-              onClick={close}
-            >
-              <span className="not-phone">{say('close')}</span>
-            </Button>
-          </Tooltip>
-        </>
-      )}
-      <Button
-        className="only-narrow"
-        type="text"
-        icon={<InfoCircleOutlined />}
-        aria-label={say('details')}
-        onClick={onDetails}
-      />
-      <Transfer
-        id={id}
-        open={transfer}
-        onClose={() => {
-          setTransfer(false);
-        }}
-      />
-    </header>
-  );
+/** A supervisor who looks at somebody else's conversation reads it live. */
+function useReadingAlong(id: string, wanted: boolean): void {
+  const { agent } = useDesk();
+  useEffect(() => {
+    if (!wanted) return;
+    agent.watch(id);
+    return () => {
+      agent.unwatch(id);
+    };
+  }, [agent, id, wanted]);
 }
 
 /** Says when what is on the screen may be old. Silent for the moment a first connection takes. */
@@ -242,17 +166,18 @@ function LinkBanner(): React.ReactElement | null {
 }
 
 interface History {
-  summary: Summary | undefined;
   events: readonly WireEvent[] | undefined;
+  /** The newest event of the conversation when it was asked for; 0 before. */
+  lastSeq: number;
   earlier: (() => void) | undefined;
 }
 
 /** A conversation that does not come over the socket: its last events, and earlier ones on demand. */
 function useHistory(id: string, wanted: boolean): History {
   const desk = useDesk();
-  const [summary, setSummary] = useState<Summary>();
   const [events, setEvents] = useState<readonly WireEvent[]>();
   const [from, setFrom] = useState(0);
+  const [lastSeq, setLastSeq] = useState(0);
 
   useEffect(() => {
     if (!wanted) return;
@@ -263,9 +188,10 @@ function useHistory(id: string, wanted: boolean): History {
         const after = Math.max(0, found.seq - HISTORY_PAGE);
         const page = await desk.api.events(id, after, HISTORY_PAGE);
         if (stopped) return;
-        setSummary(found);
+        desk.learn(found);
         setEvents(page.events);
         setFrom(after);
+        setLastSeq(page.last_seq);
       } catch {
         if (!stopped) setEvents((old) => old ?? []);
       }
@@ -282,5 +208,5 @@ function useHistory(id: string, wanted: boolean): History {
     setEvents((old) => [...page.events, ...(old ?? [])]);
     setFrom(after);
   };
-  return { summary, events, earlier: wanted && from > 0 ? () => void earlier() : undefined };
+  return { events, lastSeq, earlier: wanted && from > 0 ? () => void earlier() : undefined };
 }

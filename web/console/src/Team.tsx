@@ -1,11 +1,12 @@
-/** An administrator's page: who may log in, who is here, and adding people. */
+/** An administrator's page: who may log in, who is here, adding people; and the teams beside them. */
 
 import { PlusOutlined } from '@ant-design/icons';
-import { Alert, App, Badge, Button, Form, Input, Modal, Radio, Table, Tag } from 'antd';
+import { Alert, App, Badge, Button, Form, Input, Modal, Radio, Segmented, Table, Tag } from 'antd';
 import { useEffect, useState } from 'react';
 import type { Account, AgentRole } from './api.ts';
 import { useDesk, useSurroundings } from './context.ts';
 import { Face } from './Face.tsx';
+import { Teams } from './Teams.tsx';
 import type { Word } from './words.ts';
 
 const ROLE_WORDS: Record<AgentRole, [Word, Word]> = {
@@ -22,6 +23,7 @@ export default function Team(): React.ReactElement {
   const [problem, setProblem] = useState<string>();
   const [adding, setAdding] = useState(false);
   const [round, setRound] = useState(0);
+  const [view, setView] = useState<'people' | 'teams'>('people');
 
   useEffect(() => {
     desk.api.agents().then(
@@ -35,8 +37,25 @@ export default function Team(): React.ReactElement {
     );
   }, [desk, round]);
 
+  const views = (
+    <Segmented<'people' | 'teams'>
+      className="page-views"
+      value={view}
+      onChange={setView}
+      options={(['people', 'teams'] as const).map((value) => ({ value, label: say(value) }))}
+    />
+  );
+  if (view === 'teams') {
+    return (
+      <main className="page">
+        {views}
+        <Teams people={(accounts ?? []).map(({ name }) => name)} />
+      </main>
+    );
+  }
   return (
     <main className="page">
+      {views}
       <header className="page-head">
         <div>
           <h1>{say('agents')}</h1>

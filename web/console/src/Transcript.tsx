@@ -16,7 +16,7 @@ import type { Content, Outgoing, WireEvent } from '@ringdesk/client';
 import { useSurroundings } from './context.ts';
 import { Face } from './Face.tsx';
 import { safeUrl, splitLinks } from '@ringdesk/client';
-import { clock, contentLine, day, dayKey, eventLine } from './text.ts';
+import { clock, contentLine, day, dayKey, eventLine, whyLine } from './text.ts';
 
 const END_PX = 80;
 
@@ -49,6 +49,9 @@ export function Transcript(props: TranscriptProps): React.ReactElement {
   const lastOwn = events.findLast(
     (event) => event.kind === 'message' && event.from.role === 'agent',
   );
+  // Whoever answers has read what came before, also where no mark tells it: after a reload, or under pressure.
+  const answered =
+    events.findLast((event) => event.kind === 'message' && event.from.role === 'visitor')?.seq ?? 0;
 
   useLayoutEffect(() => {
     if (box.current !== null) keepInSight(box.current, kept.current);
@@ -106,7 +109,7 @@ export function Transcript(props: TranscriptProps): React.ReactElement {
                 mark={
                   event !== lastOwn || readByVisitor === undefined
                     ? undefined
-                    : readByVisitor >= event.seq
+                    : Math.max(readByVisitor, answered) >= event.seq
                       ? 'read'
                       : 'sent'
                 }
@@ -171,16 +174,17 @@ const Row = memo(function Row({
 }: RowProps): React.ReactElement {
   const { say, language } = useSurroundings();
   const time = clock(event.at, language);
-  if (event.kind === 'note') {
+  if (event.kind === 'note' && event.from.role !== 'system') {
     return (
       <div
-        className={`bubble-row ours note ${hit ? 'hit' : ''}`}
+        className={`bubble-row ours note ${event.content.whisper === true ? 'whisper' : ''} ${hit ? 'hit' : ''}`}
         data-seq={event.seq}
         aria-current={hit}
       >
         <div className="bubble">
           <small>
-            {say('note')} · {event.from.name || event.from.id}
+            {say(event.content.whisper === true ? 'whispered' : 'note')} ·{' '}
+            {event.from.name || event.from.id}
           </small>
           <p>{event.content.text}</p>
         </div>
@@ -189,9 +193,11 @@ const Row = memo(function Row({
     );
   }
   if (event.kind !== 'message') {
+    const why = whyLine(event, say);
     return (
       <div className="line" data-seq={event.seq}>
         {eventLine(event, say)} · {time}
+        {why !== '' && <small className="why">{why}</small>}
       </div>
     );
   }
@@ -230,14 +236,14 @@ interface PendingRowProps extends Pick<TranscriptProps, 'onRetry' | 'onDiscard'>
 
 function PendingRow({ entry, onRetry, onDiscard }: PendingRowProps): React.ReactElement {
   const { say } = useSurroundings();
-  const note = entry.body.type === 'note';
+  const note = entry.body.type !== 'message';
   return (
     <div className={`bubble-row ours pending ${note ? 'note' : ''}`}>
       <div className="bubble">
-        {entry.body.type === 'note' ? (
-          <p>{entry.body.text}</p>
-        ) : (
+        {entry.body.type === 'message' ? (
           <Said content={entry.body.content} />
+        ) : (
+          <p>{entry.body.text}</p>
         )}
       </div>
       {entry.failure === undefined ? (

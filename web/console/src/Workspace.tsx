@@ -14,7 +14,9 @@ import { NOTHING_ASKED } from './search.ts';
 import { Shortcuts, useShortcuts } from './Shortcuts.tsx';
 import { TalkPane } from './TalkPane.tsx';
 
+const Board = lazy(() => import('./Board.tsx'));
 const History = lazy(() => import('./History.tsx'));
+const Replies = lazy(() => import('./Replies.tsx'));
 const Team = lazy(() => import('./Team.tsx'));
 const Integration = lazy(() => import('./Integration.tsx'));
 
@@ -46,7 +48,7 @@ export function Workspace({ login, onLeave }: WorkspaceProps): React.ReactElemen
   );
 }
 
-const PAGES: readonly Page[] = ['history', 'team', 'integration'];
+const PAGES: readonly Page[] = ['history', 'board', 'replies', 'team', 'integration'];
 
 function pageOf(hash: string): Page {
   const name = hash.replace(/^#\/?/, '');
@@ -60,6 +62,8 @@ function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement
   const [page, setPage] = useState<Page>(() => pageOf(location.hash));
   const [tab, setTab] = useState<Tab>('mine');
   const [chosen, setChosen] = useState<string>();
+  /** Whose conversations the tab of the others shows; nothing: everybody's. */
+  const [only, setOnly] = useState<string>();
   const [help, setHelp] = useState(false);
   const [question, setQuestion] = useState(NOTHING_ASKED);
 
@@ -76,6 +80,13 @@ function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement
   const choose = useCallback((id: string | undefined) => {
     setChosen(id);
     if (location.hash.length > 2) location.hash = '#/';
+  }, []);
+
+  const show = useCallback((wanted: Tab, agent?: string) => {
+    setTab(wanted);
+    setOnly(agent);
+    setChosen(undefined);
+    location.hash = '#/';
   }, []);
 
   useEffect(() => {
@@ -122,7 +133,14 @@ function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement
       />
       {page === 'desk' ? (
         <>
-          <ConversationList tab={tab} onTab={setTab} chosen={chosen} onChoose={choose} />
+          <ConversationList
+            tab={tab}
+            onTab={setTab}
+            only={only}
+            onOnly={setOnly}
+            chosen={chosen}
+            onChoose={choose}
+          />
           <TalkPane
             key={chosen ?? 'none'}
             id={chosen}
@@ -136,6 +154,17 @@ function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement
           {page === 'history' && (
             <History question={question} onAsk={setQuestion} onOpen={choose} />
           )}
+          {page === 'board' && desk.oversees && (
+            <Board
+              onWaiting={() => {
+                show('waiting');
+              }}
+              onAgent={(name) => {
+                show(name === desk.login.name ? 'mine' : 'others', name);
+              }}
+            />
+          )}
+          {page === 'replies' && desk.oversees && <Replies />}
           {page === 'team' && <Team />}
           {page === 'integration' && <Integration />}
         </Suspense>

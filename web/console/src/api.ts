@@ -1,6 +1,8 @@
 /** The REST calls of the console. Every failure is an `ApiError` with the server's word for it. */
 
 import type { PresenceState, WireEvent } from '@ringdesk/client';
+import type { Board } from './board.ts';
+import type { TeamSettings } from './team.ts';
 
 const CALL_MS_MAX = 15_000;
 
@@ -22,6 +24,7 @@ export interface Summary {
   seq: number;
   phase: string;
   agent: string | null;
+  team?: string;
   /** Lists say these; a single conversation's answer need not. */
   opened_at?: string;
   last_at?: string;
@@ -52,7 +55,13 @@ export interface EventsPage {
   last_seq: number;
 }
 
-export type ListState = 'open' | 'closed' | 'waiting' | 'mine';
+export type ListState = 'open' | 'closed' | 'waiting' | 'mine' | 'left';
+
+/** What agents say often. */
+export interface Reply {
+  shortcut: string;
+  text: string;
+}
 
 export class ApiError extends Error {
   /** HTTP status; 0 when there was no answer. */
@@ -155,6 +164,34 @@ export class Api {
 
   addAgent(name: string, role: AgentRole, password: string): Promise<unknown> {
     return this.ask('POST', 'agents', { name, role, password });
+  }
+
+  board(): Promise<Board> {
+    return this.ask('GET', 'board');
+  }
+
+  teams(): Promise<{ teams: TeamSettings[] }> {
+    return this.ask('GET', 'teams');
+  }
+
+  putTeam({ name, ...settings }: TeamSettings): Promise<TeamSettings> {
+    return this.ask('PUT', `teams/${encodeURIComponent(name)}`, settings);
+  }
+
+  removeTeam(name: string): Promise<unknown> {
+    return this.ask('DELETE', `teams/${encodeURIComponent(name)}`);
+  }
+
+  replies(): Promise<{ replies: Reply[] }> {
+    return this.ask('GET', 'replies');
+  }
+
+  putReply({ shortcut, text }: Reply): Promise<Reply> {
+    return this.ask('PUT', `replies/${encodeURIComponent(shortcut)}`, { text });
+  }
+
+  removeReply(shortcut: string): Promise<unknown> {
+    return this.ask('DELETE', `replies/${encodeURIComponent(shortcut)}`);
   }
 
   identity(): Promise<{ secret: string }> {

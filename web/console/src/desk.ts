@@ -7,11 +7,15 @@
 import { Agent, watchNetwork } from '@ringdesk/client';
 import type { PresenceState, Served, WireEvent } from '@ringdesk/client';
 import { Api } from './api.ts';
-import type { Login, Summary } from './api.ts';
+import type { Login, Reply, Summary } from './api.ts';
 import { openOutbox, Reads } from './memory.ts';
 
 /** How long after a reconnect it is asked which conversations are still ours. */
 const EXAMINE_MS = 1_500;
+
+/** How long after a vain question it is asked again who a visitor is, and how often in all. */
+const INTRODUCE_AGAIN_MS = 700;
+const INTRODUCTIONS_MAX = 6;
 
 /** What the list shows of one conversation. */
 export interface Item {
@@ -40,6 +44,7 @@ export class Desk {
   readonly api: Api;
   readonly agent: Agent;
   readonly summaries = new Map<string, Summary>();
+  replies: Reply[] = [];
   private onAlert: (alert: Alert) => void = () => undefined;
   private readonly reads: Reads;
   private readonly digests = new WeakMap<Served, Digest>();
@@ -78,6 +83,7 @@ export class Desk {
     this.agent.setPresence(state, capacity);
     this.stopWatching = watchNetwork(this.agent.link);
     this.agent.open();
+    this.loadReplies();
   }
 
   stop(): void {
@@ -96,6 +102,11 @@ export class Desk {
   };
 
   snapshot = (): number => this.revision;
+
+  /** Whether the person sees the board, reads along and takes over. */
+  get oversees(): boolean {
+    return this.login.role !== 'agent';
+  }
 
   isMine(served: Served): boolean {
     return served.talk.phase === 'serving' && served.talk.agent === this.login.name;
@@ -122,7 +133,19 @@ export class Desk {
   }
 
   learn(summary: Summary): void {
-    this.summaries.set(summary.id, summary);
+    // A single conversation's answer says less than a list's.
+    this.summaries.set(summary.id, { ...this.summaries.get(summary.id), ...summary });
+  }
+
+  /** What agents say often, as it was asked for last; asks again. */
+  loadReplies(): void {
+    this.api.replies().then(
+      ({ replies }) => {
+        this.replies = replies;
+        this.changed();
+      },
+      () => undefined, // Those known stay; the next opening asks again.
+    );
   }
 
   private item(served: Served): Item {
@@ -161,13 +184,18 @@ export class Desk {
     this.introduce(event.conversation);
     if (!live || event.kind !== 'message' || event.from.role !== 'visitor') return;
     if (event.seq <= this.reads.of(event.conversation)) return;
+    // What is only read along rings for whoever has it.
+    if (this.agent.watching.has(event.conversation)) return;
     const text = event.content.kind === 'text' ? event.content.text : '';
     const name = this.summaries.get(event.conversation)?.name ?? event.from.name;
     this.onAlert({ conversation: event.conversation, name, text });
   }
 
-  /** Asks once who the visitor of a conversation is. */
-  private introduce(conversation: string): void {
+  /**
+   * Asks who the visitor of a conversation is. Lists and searches come from SQL, which has a new conversation a
+   * second later: without asking again, a VIP would look like anybody until the next word.
+   */
+  private introduce(conversation: string, tries = INTRODUCTIONS_MAX): void {
     if (this.asked.has(conversation)) return;
     this.asked.add(conversation);
     this.api.conversation(conversation).then(
@@ -176,7 +204,10 @@ export class Desk {
         this.changed();
       },
       () => {
-        this.asked.delete(conversation); // The next event asks again.
+        setTimeout(() => {
+          this.asked.delete(conversation); // From here on the next event asks again, too.
+          if (tries > 1) this.introduce(conversation, tries - 1);
+        }, INTRODUCE_AGAIN_MS);
       },
     );
   }

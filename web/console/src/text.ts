@@ -108,18 +108,40 @@ export function contentLine(content: Content, say: Say): string {
   }
 }
 
+/** Why nobody has a conversation any more, by the server's word for it. */
+const LOST_WORDS = {
+  agent_left: 'evAgentLeft',
+  agent_silent: 'evAgentSilent',
+  not_accepted: 'evNotAccepted',
+  declined: 'evDeclined',
+  given_to_team: 'evGivenToTeam',
+  closed: 'evNobodyHere',
+  queue_timeout: 'evQueueTimeout',
+  bot_failed: 'evBotFailed',
+} as const;
+
+function isLostWord(reason: string): reason is keyof typeof LOST_WORDS {
+  return Object.hasOwn(LOST_WORDS, reason);
+}
+
 /** What happened, for events that nobody said. */
 export function eventLine(event: WireEvent, say: Say): string {
   switch (event.kind) {
-    case 'assigned':
-      return event.content.agent === null
-        ? say('evUnassigned')
-        : say('evAssigned', event.content.agent);
+    case 'assigned': {
+      const { agent, takeover, reason = '', by = '', team = '' } = event.content;
+      if (agent !== null) return say(takeover === true ? 'evTookOver' : 'evAssigned', agent);
+      return say(isLostWord(reason) ? LOST_WORDS[reason] : 'evUnassigned', by, team);
+    }
     case 'queue':
       return say('evQueue', event.content.place, event.content.waiting);
     case 'transferred':
-      return say('evTransferred', event.content.from, event.content.to);
+      return say(
+        event.content.takeover === true ? 'evTookOverFrom' : 'evTransferred',
+        event.content.from,
+        event.content.to,
+      );
     case 'closed':
+      if (event.content.reason === 'visitor_idle') return say('evVisitorIdle');
       return say(
         ({ visitor: 'evClosedVisitor', agent: 'evClosedAgent', system: 'evClosedSystem' } as const)[
           event.content.by
@@ -130,8 +152,43 @@ export function eventLine(event: WireEvent, say: Say): string {
       const stars = '★'.repeat(score) + '☆'.repeat(5 - score);
       return say('evRating', text ? `${stars} “${text}”` : stars);
     }
-    case 'message':
     case 'note':
+      return event.from.role === 'system' ? say('evNotRated') : '';
+    case 'message':
       return '';
   }
+}
+
+/** Why a conversation went to whom, in words; empty where it is not told. */
+export function whyLine(event: WireEvent, say: Say): string {
+  if (event.kind !== 'assigned' && event.kind !== 'transferred') return '';
+  const { why } = event.content;
+  const agent = event.kind === 'assigned' ? event.content.agent : event.content.to;
+  if (why === undefined || agent === null) return '';
+  const word = {
+    last_agent: 'whyLastAgent',
+    least_loaded: why.candidates === 1 ? 'whyOnlyOne' : 'whyLeastLoaded',
+    transferred: 'whyTransferred',
+    took_over: 'whyTookOver',
+  } as const;
+  const parts = [
+    say(word[why.rule], agent, why.candidates, why.serving, why.capacity),
+    say('whyTeam', why.team),
+    say('whyWaited', duration(why.waited_ms, say)),
+  ];
+  return say('why', parts.join(' · '));
+}
+
+/** How long something lasts, in the largest whole unit. */
+export function duration(ms: number, say: Say): string {
+  const seconds = Math.floor(ms / 1_000);
+  if (seconds < 60) return say('seconds', seconds);
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? say('minutes', minutes) : say('hours', Math.floor(minutes / 60));
+}
+
+/** A time in milliseconds with as many digits as it is worth; a dash for none. */
+export function precise(ms: number | null, say: Say): string {
+  if (ms === null) return '–';
+  return say('milliseconds', ms < 10 ? ms.toFixed(2) : ms < 100 ? ms.toFixed(1) : Math.round(ms));
 }

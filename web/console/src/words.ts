@@ -1,8 +1,11 @@
 /** Every word of the console in each language it speaks. The Chinese table has the keys of the English one. */
 
+import { overseeingEn, overseeingZh } from './overseeing.ts';
+
 export type Language = 'zh' | 'en';
 
 const en = {
+  ...overseeingEn,
   login: 'Log in',
   loginTitle: 'Welcome back',
   loginText: 'Log in to answer your visitors.',
@@ -74,7 +77,7 @@ const en = {
   closeSure: 'Close this conversation?',
   closeText: 'The visitor can rate it and begin a new one.',
   transfer: 'Transfer',
-  transferTitle: 'Transfer to a colleague',
+  transferTitle: 'Transfer this conversation',
   transferNobody: 'No colleague is here right now.',
   transferLoad: '{0} of {1} conversations',
   transferFull: 'full',
@@ -202,6 +205,7 @@ const en = {
 export type Word = keyof typeof en;
 
 const zh: Record<Word, string> = {
+  ...overseeingZh,
   login: '登录',
   loginTitle: '欢迎回来',
   loginText: '登录后即可接待访客。',
@@ -271,7 +275,7 @@ const zh: Record<Word, string> = {
   closeSure: '确定结束此会话？',
   closeText: '访客可以评价，也可以再次发起会话。',
   transfer: '转接',
-  transferTitle: '转接给同事',
+  transferTitle: '转接会话',
   transferNobody: '当前没有其他同事在线。',
   transferLoad: '接待中 {0} / {1}',
   transferFull: '已满',

@@ -41,6 +41,18 @@ test('a VIP goes before those who waited longer', async ({ browser, desk }) => {
   await expect(agent.rows.first().getByText('VIP')).toBeVisible();
 });
 
+test('a VIP who has just come is marked as one without another word', async ({ browser, desk }) => {
+  const agent = await AgentSeat.take(browser, desk.server.url, 'mia');
+  await agent.ready();
+  const token = desk.server.visitorToken('customer-7', '王小明', 'vip');
+  const vip = await Customer.arrive(browser, desk.network.url, { token });
+  await vip.openChat();
+  await vip.write('hello');
+  await agent.open('hello');
+  await expect(agent.page.locator('.talk-head')).toContainText('王小明');
+  await expect(agent.page.locator('.talk-head').getByText('VIP')).toBeVisible();
+});
+
 test('a conversation is transferred, noted, closed and rated', async ({ browser, desk }) => {
   const mia = await AgentSeat.take(browser, desk.server.url, 'mia');
   await mia.ready();

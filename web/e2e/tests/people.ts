@@ -84,13 +84,27 @@ export class AgentSeat {
 
   async open(text: string): Promise<void> {
     await this.rows.filter({ hasText: text }).first().click();
-    await expect(this.page.locator('.talk .composer, .talk .read-only')).toBeVisible();
+    await expect(this.page.locator('.talk :is(.composer, .read-only)').first()).toBeVisible();
   }
 
   async write(text: string): Promise<void> {
     const input = this.page.locator('.composer textarea');
     await input.fill(text);
     await input.press('Enter');
+  }
+
+  /** A REST call with this person's login; answers the status. */
+  call(method: string, path: string, body?: unknown): Promise<number> {
+    return this.page.evaluate(
+      async ([method, path, body]) => {
+        const login = localStorage.getItem('ringdesk-console:login') ?? '{}';
+        const { token = '' } = JSON.parse(login) as { token?: string };
+        const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+        const response = await fetch(`/api/v1/${path}`, { method, headers, body });
+        return response.status;
+      },
+      [method, path, body === undefined ? null : JSON.stringify(body)] as const,
+    );
   }
 
   /** What is said on the screen, from the top. */

@@ -15,7 +15,7 @@ use super::{
     error::{Path, Query, wrong_query},
     times::{Span, span},
 };
-use crate::identity::SITE_DEFAULT;
+use crate::{desk::teams::FIRST_TEAM, identity::SITE_DEFAULT};
 
 /// Conversations of one page when nobody says.
 const LIMIT_DEFAULT: usize = 50;
@@ -82,7 +82,9 @@ pub(super) async fn list(
 pub(super) async fn one(State(api): State<Api>, _: Caller, Path(id): Path) -> Result<Json<Value>, ApiError> {
     let found = api.records.read(move |reader| reader.conversation(&id)).await?;
     let found = found.ok_or_else(|| ApiError::not_found("there is no conversation with this id"))?;
-    Ok(Json(about(&found.record, found.seq, found.phase, &found.agent, found.rated)))
+    let mut shown = about(&found.record, found.seq, found.phase, &found.agent, found.rated);
+    shown["team"] = json!(team_name(&found.team));
+    Ok(Json(shown))
 }
 
 fn about(record: &ConversationRecord, seq: u64, phase: Phase, agent: &str, rated: bool) -> Value {
@@ -102,11 +104,17 @@ fn about(record: &ConversationRecord, seq: u64, phase: Phase, agent: &str, rated
 
 fn summary(summary: &Summary) -> Value {
     let mut shown = about(&summary.record, summary.seq, summary.phase, &summary.agent, summary.rated);
+    shown["team"] = json!(team_name(&summary.team));
     shown["opened_at"] = json!(at(summary.opened_at_ms));
     shown["last_at"] = json!(at(summary.last_at_ms));
     shown["closed_at"] = json!(summary.closed_at_ms.map(at));
     shown["preview"] = json!(summary.last_message.as_ref().map_or_else(String::new, preview));
     shown
+}
+
+/// What is kept of the first team is nothing.
+fn team_name(stored: &str) -> &str {
+    if stored.is_empty() { FIRST_TEAM } else { stored }
 }
 
 /// The beginning of what a message says: its text, or else what it calls itself.
@@ -132,7 +140,7 @@ const fn phase_name(phase: Phase) -> &'static str {
 }
 
 /// A time as the WebSocket has it.
-fn at(unix_ms: u64) -> String {
+pub(super) fn at(unix_ms: u64) -> String {
     let mut text = Vec::new();
     codec::json::encode_time(unix_ms, &mut text);
     String::from_utf8(text).expect("a time is digits and signs")

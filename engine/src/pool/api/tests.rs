@@ -25,6 +25,9 @@ use crate::{
     roles::{self, Access},
 };
 
+#[path = "tests/overseeing.rs"]
+mod overseeing;
+
 const PASSWORD: &str = "correct horse";
 const SETUP: &str = "the set-up token";
 const START_MS: u64 = 1_793_750_400_000;
@@ -166,12 +169,13 @@ fn project(path: &std::path::Path) {
 fn shard() -> DoneQueue {
     let slot: Arc<std::sync::OnceLock<DoneQueue>> = Arc::default();
     let own = Arc::clone(&slot);
-    let queue = DoneQueue::new(move || {
-        let Some(Done::Recent { conversation, reply, .. }) = own.get().and_then(DoneQueue::pop) else {
-            return;
-        };
-        let known = if &*conversation == "c1" { 3..6 } else { 0..0 };
-        reply(known.map(|seq| (seq, events::wire(&event(seq)))).collect());
+    let queue = DoneQueue::new(move || match own.get().and_then(DoneQueue::pop) {
+        Some(Done::Recent { conversation, reply, .. }) => {
+            let known = if &*conversation == "c1" { 3..6 } else { 0..0 };
+            reply(known.map(|seq| (seq, events::wire(&event(seq)))).collect());
+        }
+        Some(Done::Board { reply }) => reply(overseeing::board_of_the_day()),
+        _ => {}
     });
     assert!(slot.set(queue.clone()).is_ok());
     queue
@@ -422,6 +426,7 @@ async fn conversations_are_listed_page_by_page() {
             "phase": "queued",
             "agent": null,
             "rated": false,
+            "team": "default",
             "opened_at": "2026-11-04T00:00:00.000Z",
             "last_at": "2026-11-04T00:00:00.003Z",
             "closed_at": null,
@@ -582,7 +587,7 @@ async fn the_openapi_document_and_the_routes_name_each_other() {
             let call = format!(
                 "{} {}",
                 method.to_uppercase(),
-                path.replace("{id}", "c1").replace("{name}", "boots")
+                path.replace("{id}", "c1").replace("{name}", "boots").replace("{shortcut}", "hi")
             );
             let (status, _) = desk.call(&call, None, None).await;
             assert!(status != 404 && status != 405, "{call}: {status}");
@@ -607,7 +612,10 @@ async fn every_request_is_for_those_whom_its_row_names_and_for_nobody_else() {
     let desk = Desk::new();
     desk.add("root", AccountRole::Admin, false);
     for (method, path, access) in roles::REQUESTS {
-        let call = format!("{method} {}", path.replace("{id}", "c1").replace("{name}", "boots"));
+        let call = format!(
+            "{method} {}",
+            path.replace("{id}", "c1").replace("{name}", "boots").replace("{shortcut}", "hi")
+        );
         let (status, answer) = desk.call(&call, None, None).await;
         let needs_login = answer["error"]["code"] == "token_missing";
         assert_eq!(needs_login, access != Access::Everybody, "{call}: {status} {answer}");

@@ -140,6 +140,9 @@ fn what_is_not_accepted_in_time_goes_on_and_what_is_stays() {
         world.say(*visitor, "m1", "hello");
     }
     world.run();
+    for given in contents(&world, ann, "assigned") {
+        assert_eq!(given["accept_within_s"], 20, "the console can say how long there is");
+    }
     tell(&mut world, ann, json!({"type":"accept","conversation":conversations[0]}));
     world.pass_ms(25_000);
     assert_eq!(world.seen(visitors[0], &conversations[0]).len(), 2);

@@ -12,6 +12,7 @@ const MIGRATIONS: &[Step] = &[
     Step { sql: VERSION_1, fill: None },
     Step { sql: VERSION_2, fill: Some(search::index_all) },
     Step { sql: VERSION_3, fill: None },
+    Step { sql: VERSION_4, fill: None },
 ];
 
 /// One step: tables, and what has to be put into them that is not SQL's to make.
@@ -22,6 +23,16 @@ struct Step {
 
 /// Returns how many rows it put in.
 type Fill = fn(&Transaction<'_>) -> Result<u64, SqlError>;
+
+/// Canned replies.
+const VERSION_4: &str = "
+    CREATE TABLE replies (
+        site TEXT NOT NULL,
+        shortcut TEXT NOT NULL,
+        text TEXT NOT NULL,
+        PRIMARY KEY (site, shortcut)
+    ) STRICT, WITHOUT ROWID;
+";
 
 /// Teams; and what is not over and has a clock running is found at a start.
 const VERSION_3: &str = "
@@ -167,7 +178,9 @@ mod tests {
     }
 
     const OLD_DATA: &str = r#"
-        INSERT INTO conversations VALUES
+        INSERT INTO conversations
+            (key, id, site, visitor, name, vip, page, record_at, seq, phase, agent, rated, opened_at, last_at,
+             closed_at, last_message) VALUES
             (1, 'c', 'default', 'v', '小明', 1, '', 500, 3, 4, 'li', 0, 1000, 3000, NULL, 3);
         INSERT INTO events VALUES
             (16777217, 1000, 1, 1, 'v', '小明', 'm1', '{"kind":"text","text":"我要退款"}', '', 3),

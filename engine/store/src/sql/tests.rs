@@ -444,3 +444,24 @@ fn teams_are_kept_changed_and_removed() {
     assert!(!teams.remove("another", "returns").expect("writes"));
     assert_eq!(teams.list().expect("reads").len(), 1);
 }
+
+#[test]
+fn canned_replies_are_kept_changed_and_removed_and_no_more_than_allowed() {
+    let database = database();
+    let replies = Replies::open(&database.path).expect("opens");
+    let reply = |shortcut: &str, text: &str| StoredReply {
+        site: "default".into(),
+        shortcut: shortcut.into(),
+        text: text.into(),
+    };
+    assert!(replies.put(&reply("hi", "您好"), 2).expect("writes"));
+    assert!(replies.put(&reply("bye", "再见"), 2).expect("writes"));
+    assert!(!replies.put(&reply("more", "x"), 2).expect("reads"), "a third one is too many");
+    assert!(replies.put(&reply("hi", "您好！"), 2).expect("writes"), "a change is not");
+    assert!(replies.put(&StoredReply { site: "tea".into(), ..reply("hi", "x") }, 1).expect("writes"));
+    assert_eq!(replies.list("default").expect("reads"), [reply("bye", "再见"), reply("hi", "您好！")]);
+    assert!(replies.remove("default", "bye").expect("writes"));
+    assert!(!replies.remove("default", "bye").expect("writes"));
+    assert_eq!(replies.list("default").expect("reads").len(), 1);
+    assert_eq!(replies.list("tea").expect("reads").len(), 1);
+}
