@@ -73,7 +73,7 @@ export function fold(talk: Talk, event: WireEvent): Talk {
   }
 }
 
-/** Neither served nor in line nor without hope of either. */
+/** What any change of hands ends. */
 const FREE = { agent: undefined, queue: undefined, nobody: undefined };
 
 /** What becomes of a conversation that lost its agent, or that nobody takes. */

@@ -36,11 +36,11 @@ header :focus-visible{outline-color:currentColor;outline-offset:-2px}
 box-shadow:0 8px 30px #0004;border:1px solid var(--line)}
 .menu button{display:block;width:100%;padding:9px 12px;text-align:start}
 .menu button:hover,.menu button:focus-visible{background:var(--ground)}
-.banner{display:flex;gap:8px;align-items:center;justify-content:center;padding:8px 16px;font-size:13px;text-align:center;
+.banner{display:flex;gap:8px;align-items:center;justify-content:center;padding:8px 16px;font-size:13px;text-align:center;text-wrap:balance;
 background:var(--warn);color:var(--warn-ink)}
 .place{background:color-mix(in srgb,var(--accent) 12%,var(--paper));color:var(--ink);font-weight:600;border-block-end:1px solid var(--line)}
 .log{flex:1;overflow-y:auto;overscroll-behavior:contain;padding:16px 14px 8px;display:flex;flex-direction:column;gap:4px;scroll-behavior:auto}
-.line{align-self:center;max-width:88%;margin:10px 0 8px;font-size:12.5px;color:var(--soft);text-align:center}
+.line{align-self:center;max-width:88%;margin:10px 0 8px;font-size:12.5px;color:var(--soft);text-align:center;text-wrap:balance}
 .split{align-self:stretch;max-width:none;display:flex;align-items:center;gap:10px}
 .split::before,.split::after{content:"";flex:1;height:1px;background:var(--line)}
 .row{display:flex;flex-direction:column;max-width:82%;align-items:flex-start;align-self:flex-start;margin-block-start:4px}

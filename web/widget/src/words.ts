@@ -299,7 +299,7 @@ const en: Words = {
     `${agent ?? 'Your agent'} had to leave. Write whenever you like, and a colleague will help`,
   silent: 'Sorry for the wait. We are asking a colleague to help you',
   givenBack: 'We are asking a colleague to help you. You need not line up again',
-  toTeam: (by, team) => `${by ?? 'Your agent'} has asked the team ${team} to help you next`,
+  toTeam: (by, team) => `${by ?? 'Your agent'} has asked the team “${team}” to help you next`,
   with: (agent) => `You are talking with ${agent}`,
   typing: (who) => `${who} is typing`,
   ended: 'This conversation has ended',
