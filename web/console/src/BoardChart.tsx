@@ -6,7 +6,7 @@ import { init, use as register } from 'echarts/core';
 import type { EChartsType } from 'echarts/core';
 import { SVGRenderer } from 'echarts/renderers';
 import { useEffect, useRef } from 'react';
-import { lineInWords } from './board.ts';
+import { lineInWords, newestOf } from './board.ts';
 import type { Point, VisitorClass } from './board.ts';
 import { useSurroundings } from './context.ts';
 import { precise } from './text.ts';
@@ -58,7 +58,7 @@ export function BoardChart({ title, points, which }: BoardChartProps): React.Rea
         <span className="board-legend" aria-hidden="true">
           {CLASSES.map((kind) => (
             <span key={kind} data-class={kind}>
-              {say(kind)} {precise(points.at(-1)?.[kind][which] ?? null, say)}
+              {say(kind)} {precise(newestOf(points, kind, which), say)}
             </span>
           ))}
         </span>
@@ -110,7 +110,7 @@ function picture(
       color: colors[kind],
       // A message that had nobody beside it is a dot, else it would be no line and not be seen.
       symbol: 'circle',
-      symbolSize: 3,
+      symbolSize: 5,
       lineStyle: { width: 2 },
       data: points.map((point) => [point.at, point[kind][which]]),
     })),

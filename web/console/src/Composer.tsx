@@ -31,7 +31,9 @@ export function Composer(props: ComposerProps): React.ReactElement {
   const { id, visitorName, note = false, onNote, whisper = false } = props;
   const desk = useDesk();
   const { say } = useSurroundings();
-  const [text, setText] = useState(() => drafts.get(id) ?? '');
+  // What was meant for the agent must not stand in the reply once the conversation is taken over.
+  const draft = whisper ? `whisper:${id}` : id;
+  const [text, setText] = useState(() => drafts.get(draft) ?? '');
   const input = useRef<TextAreaRef>(null);
   const over = textBytes(text.trim()) - TEXT_BYTES_MAX;
   const sendable = text.trim() !== '' && over <= 0;
@@ -55,8 +57,8 @@ export function Composer(props: ComposerProps): React.ReactElement {
 
   const write = (value: string): void => {
     setText(value);
-    if (value === '') drafts.delete(id);
-    else drafts.set(id, value);
+    if (value === '') drafts.delete(draft);
+    else drafts.set(draft, value);
     if (!unseen && value.trim() !== '' && !value.startsWith('/')) desk.agent.typing(id);
   };
   const replies = useReplies(text, !unseen, (reply) => {

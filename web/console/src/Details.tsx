@@ -27,6 +27,7 @@ export function Details({ id, name, summary, events }: DetailsProps): React.Reac
   const rows = [
     { label: say('visitorId'), value: <Copyable text={summary?.visitor ?? ''} /> },
     { label: say('agent'), value: talk.agent ?? summary?.agent ?? '–' },
+    { label: say('team'), value: summary?.team ?? '–' },
     { label: say('site'), value: summary?.site ?? '–' },
     {
       label: say('page'),

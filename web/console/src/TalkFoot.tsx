@@ -89,10 +89,10 @@ function AcceptPrompt({ id, until }: { id: string; until: number }): React.React
   if (until === 0) return null;
   const seconds = Math.ceil((until - now) / 1_000);
   return (
-    <div className="accept" role="alertdialog" aria-label={say('acceptAsk')}>
+    <div className="accept" role="group" aria-label={say('acceptAsk')}>
       <div>
-        <b>{say('acceptAsk')}</b>
-        {/* Read out once, when it appears; a second by second would be noise. */}
+        <b role="alert">{say('acceptAsk')}</b>
+        {/* Not read out: second by second it would be noise. */}
         <div className="soft" aria-hidden="true">
           {seconds > 0 ? say('acceptWithin', seconds) : say('acceptLate')}
         </div>

@@ -13,6 +13,7 @@ import type { Page } from './Rail.tsx';
 import { NOTHING_ASKED } from './search.ts';
 import { Shortcuts, useShortcuts } from './Shortcuts.tsx';
 import { TalkPane } from './TalkPane.tsx';
+import type { Say, Word } from './words.ts';
 
 const Board = lazy(() => import('./Board.tsx'));
 const History = lazy(() => import('./History.tsx'));
@@ -46,6 +47,20 @@ export function Workspace({ login, onLeave }: WorkspaceProps): React.ReactElemen
       <Frame onLeave={onLeave} />
     </DeskContext>
   );
+}
+
+/** Refusals that an agent meets in a day's work; of others the server's own text is shown. */
+const NOTICE_WORDS: Partial<Record<string, Word>> = {
+  agent_unavailable: 'refusedAgent',
+  team_unavailable: 'refusedTeam',
+  not_your_conversation: 'refusedNotYours',
+  conversation_closed: 'refusedClosed',
+  wrong_state: 'refusedState',
+};
+
+function noticeWords({ code, text }: { code: string; text: string }, say: Say): string {
+  const word = NOTICE_WORDS[code];
+  return word === undefined ? text || code : say(word);
 }
 
 const PAGES: readonly Page[] = ['history', 'board', 'replies', 'team', 'integration'];
@@ -111,9 +126,9 @@ function Frame({ onLeave }: Pick<WorkspaceProps, 'onLeave'>): React.ReactElement
   const { notice } = desk.agent;
   useEffect(() => {
     if (notice === undefined) return;
-    notification.warning({ title: notice.text || notice.code, placement: 'top' });
+    notification.warning({ title: noticeWords(notice, say), placement: 'top' });
     desk.agent.clearNotice();
-  }, [notice, notification, desk]);
+  }, [notice, notification, desk, say]);
 
   useShortcuts(desk, chosen, choose, () => {
     setHelp(true);

@@ -75,6 +75,15 @@ export function refusals(refused: Board['refused']): [Reason, number][] {
     .filter(([, count]) => count > 0);
 }
 
+/** The newest value of one class: of the last step in which it had a message. */
+export function newestOf(
+  points: readonly Point[],
+  kind: VisitorClass,
+  which: 0 | 1,
+): number | null {
+  return points.findLast((point) => point[kind][which] !== null)?.[kind][which] ?? null;
+}
+
 /** One class's line in words, for those who do not see it; empty where there was no message. */
 export function lineInWords(
   points: readonly Point[],
@@ -83,8 +92,8 @@ export function lineInWords(
   say: Say,
 ): string {
   const values = points.map((point) => point[kind][which]).filter((value) => value !== null);
-  const last = values.at(-1);
-  if (last === undefined) return '';
+  const last = newestOf(points, kind, which);
+  if (last === null) return '';
   const highest = Math.max(...values);
   return say('chartSummary', say(kind), precise(last, say), precise(highest, say));
 }

@@ -58,9 +58,12 @@ test('a supervisor reads along unseen, whispers and takes over', async ({ browse
   await leo.page.reload();
   await expect(leo.rows).toHaveCount(1);
 
+  await mia.page.locator('.composer textarea').fill('or her money back');
   await mia.page.locator('[data-action=takeover]').click();
   await mia.page.locator('.ant-modal-confirm-btns .ant-btn-primary').click();
   await expect(customer.page.getByText('You are now talking with mia')).toBeVisible();
+  // What was meant for leo does not stand where it would go to the visitor.
+  await expect(mia.page.getByRole('combobox', { name: 'Reply' })).toHaveValue('');
   await expect(mia.page.locator('.log')).toContainText('mia took over from leo');
   await expect(mia.page.getByText('Reading along, unseen')).toHaveCount(0);
   await expect(leo.rows).toHaveCount(0);
