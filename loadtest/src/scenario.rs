@@ -145,12 +145,14 @@ pub struct Targets {
     pub server_rss_mb: Option<f64>,
     /// The server's resident memory for each session, over the empty server's, in bytes.
     pub server_bytes_per_session: Option<f64>,
-    /// The p99 of the last step over that of the first.
+    /// The p99 of the busiest step over that of the first.
     pub p99_growth: Option<f64>,
-    /// The VIPs' p99 of the last step over that of the first.
+    /// The VIPs' p99 of the busiest step over that of the first.
     pub vip_p99_growth: Option<f64>,
-    /// Acks a second in the last step over those of the step before.
+    /// Acks a second in the busiest step over those of the step before.
     pub goodput_kept: Option<f64>,
+    /// The p99 of the last step over that of the first: whether all is as before.
+    pub p99_after: Option<f64>,
     /// The last of those who dropped is back.
     pub resume_max_ms: Option<f64>,
     /// Visitors who kept their connections, to their agents.
