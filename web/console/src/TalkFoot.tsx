@@ -40,7 +40,10 @@ export function TalkFoot(props: TalkFootProps): React.ReactElement {
         <span>{holder ? say('readOnlyOther', holder) : say(words)}</span>
         {(desk.oversees || left) && <TakeOver id={id} holder={holder} />}
       </div>
-      {desk.oversees && <Composer key={id} id={id} visitorName={visitorName} whisper />}
+      {/* By its own key: the same composer would keep the whisper and offer it as a reply. */}
+      {desk.oversees && (
+        <Composer key={`whisper:${id}`} id={id} visitorName={visitorName} whisper />
+      )}
     </>
   );
 }
