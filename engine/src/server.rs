@@ -115,7 +115,7 @@ enum Ended {
 pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
     let mut config = loaded.config.clone();
     logging::start(config.log_format);
-    net::give_large_blocks_back();
+    net::give_memory_back_at_once();
     let tls = config.tls.as_ref().map(TlsFiles::load).transpose().map_err(ServeError::Tls)?;
     let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;

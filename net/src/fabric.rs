@@ -61,11 +61,12 @@ impl Port {
         Waker { doorbell: Arc::clone(&self.shared.shards[self.shard].doorbell) }
     }
 
-    /// Pins the calling thread to `cpu`, if given, and makes the reactor on it.
+    /// Pins the calling thread to `cpu`, if given, asks for it to run as soon as it wakes, and makes the reactor on it.
     pub fn open(self, cpu: Option<usize>) -> io::Result<Box<dyn Reactor>> {
         if let Some(cpu) = cpu {
             cpu::pin(cpu)?;
         }
+        cpu::ask_for_short_slices();
         match self.backend {
             Backend::Modern => Ok(Box::new(ModernReactor::open(self.shared, self.shard)?)),
             Backend::Basic => Ok(Box::new(BasicReactor::open(self.shared, self.shard)?)),

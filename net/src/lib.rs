@@ -62,6 +62,6 @@ pub use doorbell::Waker;
 pub use event::{CloseReason, Event};
 pub use fabric::{Fabric, Port, fabric};
 pub use limits::{Capacity, DRAINED_ABOVE_BYTES, Limits};
-pub use memory::give_large_blocks_back;
+pub use memory::give_memory_back_at_once;
 pub use reactor::Reactor;
 pub use types::{Backend, BackendChoice, ConnectionId, FileId, SendError, Stats, Time};

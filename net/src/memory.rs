@@ -7,18 +7,15 @@ use std::{io, ptr::NonNull, time::Duration};
 const MEMORY_PAUSE: Duration = Duration::from_millis(10);
 const MEMORY_PAUSES_MAX: u32 = 10;
 
-/// Blocks from this size on are the kernel's again as soon as they are free.
-const GIVEN_BACK_BYTES_MIN: libc::c_int = 1 << 20;
+/// `mi_option_purge_delay` of mimalloc 3 (`mi_option_e` in `mimalloc.h`; its crate gives options no names).
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 
-/// From now on large blocks go back to the kernel when they are freed. The C library keeps them otherwise, up to 32 MiB
-/// each, as soon as one of that size was freed once (`mallopt(3)`, `M_MMAP_THRESHOLD`): a server that hashes passwords
-/// with 19 MiB each keeps as much for every thread that ever did. Does nothing where the C library is another one.
-pub fn give_large_blocks_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: a number of a setting and a value that it may have; the C library locks what it changes.
-    if unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, GIVEN_BACK_BYTES_MIN) } == 0 {
-        tracing::warn!("the C library keeps large blocks of memory after they are freed");
-    }
+/// From now on mimalloc gives memory back to the kernel as soon as it is free, and not some milliseconds later: that is
+/// only looked at when more is allocated, so that a quiet server keeps what a burst of logins took, 19 MiB for each
+/// password hashed at once. Does nothing where mimalloc is not the allocator. Call it before other threads run.
+pub fn give_memory_back_at_once() {
+    // SAFETY: the option is one of the allocator's, with a value it takes; no other thread runs, as it must not.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
 }
 
 /// A private mapping, given back on drop.
