@@ -15,6 +15,7 @@ use net::{BackendChoice, Fabric, Limits};
 use crate::{
     floor::{self, Floor},
     ledger::{Counts, Side},
+    measure,
     process::{self, MachineUsage, Usage},
     scenario::{Search, Step},
     share::{Share, shares},
@@ -309,7 +310,7 @@ impl Director {
         Ok(())
     }
 
-    /// Raises the rate until acks do not keep up, and returns the last one with which they did.
+    /// Raises the rate until acks do not keep up or come late, and returns the last one with which they did not.
     fn search(&mut self, search: Search) -> Result<f64, RunFault> {
         let (mut sustainable, mut rate) = (search.begin_per_second / search.factor, search.begin_per_second);
         loop {
@@ -323,7 +324,13 @@ impl Director {
             if refused > 0 || behind > said as f64 * BACKLOG_SHARE_MAX || self.is_told_to_stop() {
                 return Ok(sustainable);
             }
-            if self.shared.measures_of_step(number).lag().p99_us > LAG_US_MAX {
+            let measures = self.shared.measures_of_step(number);
+            let acks = measures.both_classes(measure::Path::VisitorAck);
+            if acks.is_some_and(|acks| acks.value_at_quantile(0.99) as f64 > search.ack_p99_ms_max * 1_000.0)
+            {
+                return Ok(sustainable);
+            }
+            if measures.lag().p99_us > LAG_US_MAX {
                 self.shared.remark("the search ended because the generator was late".to_owned());
                 return Ok(sustainable);
             }

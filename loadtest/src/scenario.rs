@@ -66,6 +66,9 @@ pub struct Scenario {
     /// Conversations that are asked of the API afterwards and compared with the ledger.
     #[serde(default)]
     pub verify: u32,
+    /// A refused message is given up, and not sent again when the server says so: what is offered stays what was asked for.
+    #[serde(default)]
+    pub gives_up_refused: bool,
     /// Some agents read slowly.
     pub slow_agents: Option<SlowAgents>,
     /// How to look for the sustainable rate, if a step needs it.
@@ -87,7 +90,7 @@ pub struct SlowAgents {
     pub read_every_ms: u64,
 }
 
-/// How to look for the rate that the server can just take: it is raised until acks do not keep up.
+/// How to look for the rate that the server can just take: it is raised until acks do not keep up, or come late.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Search {
@@ -97,6 +100,8 @@ pub struct Search {
     pub factor: f64,
     /// How long each is tried.
     pub seconds: u64,
+    /// Beyond this p99 from visitor to ack it takes no more.
+    pub ack_p99_ms_max: f64,
 }
 
 /// One step: for some time, so many messages.
@@ -230,6 +235,7 @@ impl Scenario {
             answer_after_ms: 0,
             connect_per_second,
             verify: 0,
+            gives_up_refused: false,
             slow_agents: None,
             sustainable: None,
             steps: vec![step],

@@ -98,6 +98,7 @@ impl Context<'_> {
             return self.note_fault("client", code, text);
         }
         let Some(name) = self.own(id) else { return };
+        let retry_after_ms = retry_after_ms.filter(|_| !self.shared.plan.scenario.gives_up_refused);
         self.shared.ledger.refuse(name, retry_after_ms.is_none());
         match retry_after_ms {
             Some(pause_ms) => self.later(self.now_us + u64::from(pause_ms) * 1_000, Due::Resend(name)),
