@@ -90,7 +90,7 @@ pub static AGENT_LEASE_MS: Setting = Setting {
     name: "agent-lease-ms",
     value_name: "MS",
     help: "How long an agent stays present after the connection died, in milliseconds",
-    default: "10000",
+    default: "8000",
     limit: "a whole number of milliseconds from 1000 to 120000",
 };
 /// `--agent-capacity`.

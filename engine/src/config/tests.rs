@@ -34,7 +34,7 @@ fn nothing_said_gives_the_defaults() {
             shards: None,
             backend: BackendChoice::Auto,
             log_format: LogFormat::Text,
-            agent_lease_ms: 10_000,
+            agent_lease_ms: 8_000,
             agent_capacity: 8,
             visitor_idle_s: 1_800,
             agent_silent_s: 600,
@@ -68,7 +68,7 @@ fn a_flag_beats_a_variable_beats_the_file() {
     assert_eq!(config.heartbeat_ms, 7_000, "the variable");
     assert_eq!(config.log_format, LogFormat::Json, "the file");
     assert_eq!(config.agent_capacity, 5, "the file");
-    assert_eq!(config.agent_lease_ms, 10_000, "the default");
+    assert_eq!(config.agent_lease_ms, 8_000, "the default");
 }
 
 #[test]

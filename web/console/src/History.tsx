@@ -129,6 +129,8 @@ export default function History({ question, onAsk, onOpen }: HistoryProps): Reac
             }}
           />
           <Filters draft={draft} onChange={setDraft} />
+          {/* With several fields, Enter submits only where there is a button for it. */}
+          <button type="submit" hidden />
         </form>
         <div ref={list} className="list-body" aria-busy={search.busy} onKeyDown={walk}>
           <Hits
