@@ -305,19 +305,19 @@ impl EventKind {
 pub struct Outlook {
     /// The place, from 1.
     pub place: u32,
-    /// The likely wait and a band for nine of ten waits, in seconds, where enough is known.
-    pub wait_s: Option<WaitSeconds>,
+    /// How long it may last, where enough is known.
+    pub estimate: Option<Estimate>,
 }
 
-/// How long somebody is likely to wait, in seconds.
+/// How long somebody will wait, in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WaitSeconds {
+pub struct Estimate {
     /// The expected time.
-    pub estimate: u64,
+    pub likely_s: u64,
     /// In nine of ten cases it is not less.
-    pub low: u64,
+    pub low_s: u64,
     /// And not more.
-    pub high: u64,
+    pub high_s: u64,
 }
 
 /// One message from the server.

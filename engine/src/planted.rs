@@ -43,6 +43,7 @@ mod chosen {
         CHOSEN.set(*planted).map_err(|_| "a fault was planted already".to_owned())
     }
 
+    /// Whether this fault is planted in this process.
     pub fn is(planted: Planted) -> bool {
         CHOSEN.get() == Some(&planted)
     }

@@ -8,7 +8,7 @@ use super::check::{needed, optional_number, optional_text};
 use super::error::{Fault, MessageError};
 use super::object::{self, Field, Nested, object};
 use super::time;
-use crate::message::{Event, EventKind, Outlook, PresenceState, Role, ServerMessage, WaitSeconds};
+use crate::message::{Estimate, Event, EventKind, Outlook, PresenceState, Role, ServerMessage};
 
 object! {
     /// The members of every type of server message.
@@ -171,16 +171,15 @@ fn retry_after_ms(field: &Field<'_>) -> Result<Option<u32>, Fault> {
     Ok(milliseconds.map(|milliseconds| milliseconds as u32))
 }
 
-/// A wait that lacks one of its numbers is none.
-fn outlook(place: &Field<'_>, wait_s: [&Field<'_>; 3]) -> Result<Option<Outlook>, Fault> {
+/// An estimate that lacks one of its numbers is none.
+fn outlook(place: &Field<'_>, [likely, low, high]: [&Field<'_>; 3]) -> Result<Option<Outlook>, Fault> {
     let seconds = |field, name| optional_number(field, name, 0..=u64::MAX, "a number of seconds");
-    let [estimate, low, high] = wait_s;
-    let estimate = seconds(estimate, "estimate_s")?;
-    let (low, high) = (seconds(low, "low_s")?, seconds(high, "high_s")?);
-    let wait_s = estimate.zip(low).zip(high);
-    let wait_s = wait_s.map(|((estimate, low), high)| WaitSeconds { estimate, low, high });
+    let likely_s = seconds(likely, "estimate_s")?;
+    let (low_s, high_s) = (seconds(low, "low_s")?, seconds(high, "high_s")?);
+    let known = likely_s.zip(low_s).zip(high_s);
+    let estimate = known.map(|((likely_s, low_s), high_s)| Estimate { likely_s, low_s, high_s });
     let place = optional_number(place, "place", 1..=u64::from(u32::MAX), "a place, from 1")?;
-    Ok(place.map(|place| Outlook { place: place as u32, wait_s }))
+    Ok(place.map(|place| Outlook { place: place as u32, estimate }))
 }
 
 fn at_ms(field: Field<'_>) -> Result<u64, Fault> {

@@ -24,16 +24,16 @@ pub fn encode_server(message: &ServerMessage<'_>, out: &mut Vec<u8>) {
             Object::new("type", "ack", out).text("id", id).number("seq", *seq).time("at", *at_ms)
         }
         ServerMessage::Refused { id, code, text, retry_after_ms, outlook } => {
-            let wait_s = outlook.and_then(|outlook| outlook.wait_s);
+            let estimate = outlook.and_then(|outlook| outlook.estimate);
             Object::new("type", "refused", out)
                 .text_unless_empty("id", id)
                 .text("code", code)
                 .text("text", text)
                 .optional_number("retry_after_ms", retry_after_ms.map(u64::from))
                 .optional_number("place", outlook.map(|outlook| u64::from(outlook.place)))
-                .optional_number("estimate_s", wait_s.map(|wait_s| wait_s.estimate))
-                .optional_number("low_s", wait_s.map(|wait_s| wait_s.low))
-                .optional_number("high_s", wait_s.map(|wait_s| wait_s.high))
+                .optional_number("estimate_s", estimate.map(|estimate| estimate.likely_s))
+                .optional_number("low_s", estimate.map(|estimate| estimate.low_s))
+                .optional_number("high_s", estimate.map(|estimate| estimate.high_s))
         }
         ServerMessage::Event(event) => encode_event(event, out),
         ServerMessage::Typing { conversation, role, text } => Object::new("type", "typing", out)

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use codec::json::{AT_MS_MAX, decode_client, decode_server, encode_client, encode_server};
 use codec::message::{
-    ClientMessage, Content, Event, EventKind, Hello, Outlook, PresenceState, RESUMED_CONVERSATIONS_MAX, Role,
-    ServerMessage, TransferTarget, WaitSeconds,
+    ClientMessage, Content, Estimate, Event, EventKind, Hello, Outlook, PresenceState,
+    RESUMED_CONVERSATIONS_MAX, Role, ServerMessage, TransferTarget,
 };
 use proptest::option::of;
 use proptest::prelude::*;
@@ -144,7 +144,7 @@ fn known_server_messages() -> Vec<(ServerMessage<'static>, &'static str)> {
                 retry_after_ms: Some(2000),
                 outlook: Some(Outlook {
                     place: 42,
-                    wait_s: Some(WaitSeconds { estimate: 600, low: 450, high: 800 }),
+                    estimate: Some(Estimate { likely_s: 600, low_s: 450, high_s: 800 }),
                 }),
             },
             r#"{"type":"refused","id":"m1","code":"overloaded","text":"Busy.","retry_after_ms":2000,"place":42,"estimate_s":600,"low_s":450,"high_s":800}"#,

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 
-use codec::message::WaitSeconds;
+use codec::message::Estimate;
 
 /// Departures that are remembered: enough for an error of some ten per cent, few enough to follow a shift's change.
 const DEPARTURES_KEPT: usize = 64;
@@ -18,23 +18,6 @@ const DEPARTURES_MIN: usize = 5;
 const BAND_THOUSANDTHS: u64 = 1_645;
 /// Longest wait that is told, in seconds: beyond it nobody plans.
 const SECONDS_MAX: u64 = 24 * 3_600;
-
-/// How long somebody will wait, in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Estimate {
-    /// The expected time.
-    pub likely_s: u64,
-    /// In nine of ten cases it is not less.
-    pub low_s: u64,
-    /// And not more.
-    pub high_s: u64,
-}
-
-impl From<Estimate> for WaitSeconds {
-    fn from(Estimate { likely_s, low_s, high_s }: Estimate) -> Self {
-        Self { estimate: likely_s, low: low_s, high: high_s }
-    }
-}
 
 /// The measured rate of one queue.
 #[derive(Clone, Debug, Default)]

@@ -194,8 +194,7 @@ impl Desk {
     pub fn outlooks(&self, now: Time) -> Vec<(TeamName, Outlook)> {
         let outlook = |queue: &Queue| {
             let place = queue.len() as u32 + 1;
-            let wait_s = queue.rate.estimate(now.ms, place).map(Into::into);
-            Outlook { place, wait_s }
+            Outlook { place, estimate: queue.rate.estimate(now.ms, place) }
         };
         self.queues.iter().map(|(team, queue)| (Arc::clone(team), outlook(queue))).collect()
     }

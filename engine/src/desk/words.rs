@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use codec::message::PresenceState;
+use codec::message::{Estimate, PresenceState};
 
-use super::{estimate::Estimate, teams::TeamName};
+use super::teams::TeamName;
 
 /// What the desk calls a conversation: its id.
 pub type ConversationKey = Arc<str>;

@@ -21,6 +21,7 @@ mod times;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::{
@@ -29,16 +30,24 @@ use axum::{
     routing::{get, post, put},
 };
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::timeout,
+};
 
 use super::{assets, clock::Clock, link::DoneQueue, metrics::Metrics, records::Records, throttle::Throttle};
-use crate::identity::{Identity, secrets::Secrets};
+use crate::{
+    identity::{Identity, secrets::Secrets},
+    jobs::Done,
+};
 
 pub use error::ApiError;
 pub use setup::SetupToken;
 
 /// Bytes of a request's body; the shards refuse more before it gets here.
 const BODY_BYTES_MAX: usize = crate::limits::HTTP_BODY_BYTES_MAX as usize;
+/// Longest wait for a shard, which answers within a turn.
+const SHARD_DEADLINE: Duration = Duration::from_secs(3);
 /// Passwords being hashed at once: each takes a core and 19 MiB for some ten milliseconds.
 const HASHES_MAX: usize = 2;
 
@@ -108,6 +117,25 @@ impl Api {
             not_ready: Mutex::new(None),
             teams_change: tokio::sync::Mutex::new(()),
         }))
+    }
+
+    /// Asks a shard something that it answers within a turn; nothing, where it does not. `question` is given where the
+    /// answer goes.
+    async fn ask_shard<T: Send + 'static>(
+        &self,
+        shard: usize,
+        question: impl FnOnce(Box<dyn FnOnce(T) + Send>) -> Done,
+    ) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        let question = question(Box::new(move |answer| {
+            // The request may have been given up since.
+            drop(sender.send(answer));
+        }));
+        let answer = async {
+            self.dones[shard].push(question).await;
+            receiver.await.ok()
+        };
+        timeout(SHARD_DEADLINE, answer).await.ok().flatten()
     }
 
     /// What `/health/ready` says from now on.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use codec::message::ServerMessage;
+use codec::message::{Estimate, ServerMessage};
 use dialog::{Event, State};
 use store::{record::EventKind, sql::StoredConversation};
 
@@ -17,7 +17,6 @@ use crate::{
     channel::web,
     desk::{
         Address, AgentName, Assignment, DeskInput, DeskOutput, Refusal, Rule, Time, Wanted,
-        estimate::Estimate,
         teams::{FIRST_TEAM, TeamName, Teams},
     },
     placement,

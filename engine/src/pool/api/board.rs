@@ -2,12 +2,9 @@
 //!
 //! The desk's shard is asked for a copy of its counts; all else that this needs is done here, on the pool.
 
-use std::time::Duration;
-
 use axum::{Json, extract::State};
 use codec::message::PresenceState;
 use serde_json::{Map, Value, json};
-use tokio::{sync::oneshot, time::timeout};
 
 use super::{Api, ApiError, auth::Caller, conversations::at};
 use crate::{
@@ -24,9 +21,6 @@ use crate::{
     shard::{SITE, Sayer},
     shedding::Step,
 };
-
-/// Longest wait for the desk's shard, which answers within a turn.
-const SHARD_DEADLINE: Duration = Duration::from_secs(3);
 
 pub(super) async fn board(State(api): State<Api>, _: Caller) -> Result<Json<Value>, ApiError> {
     let board = desk(&api).await?;
@@ -48,21 +42,8 @@ pub(super) async fn board(State(api): State<Api>, _: Caller) -> Result<Json<Valu
 
 async fn desk(api: &Api) -> Result<Board, ApiError> {
     let shard = placement::shard_of_team(SITE, FIRST_TEAM, api.dones.len());
-    let (sender, receiver) = oneshot::channel();
-    let reply = Box::new(move |board| {
-        // The request may have been given up since.
-        drop(sender.send(board));
-    });
-    let answer = async {
-        api.dones[shard].push(Done::Board { reply }).await;
-        receiver.await
-    };
-    match timeout(SHARD_DEADLINE, answer).await {
-        Ok(Ok(board)) => Ok(board),
-        Ok(Err(_)) | Err(_) => {
-            Err(ApiError::unavailable("the desk does not answer right now; try again in a moment"))
-        }
-    }
+    let answer = api.ask_shard(shard, |reply| Done::Board { reply }).await;
+    answer.ok_or_else(|| ApiError::unavailable("the desk does not answer right now; try again in a moment"))
 }
 
 /// Every team, also those for which nobody waits.

@@ -3,7 +3,7 @@
 //! The owning shard is asked first and SQL second: what the shard has already dropped from memory was in SQL
 //! before, so nothing falls between the two.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc};
 
 use axum::{
     body::Body,
@@ -17,7 +17,6 @@ use codec::{
 use http::header;
 use serde::Deserialize;
 use store::record::{self, EventRecord};
-use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     Api, ApiError,
@@ -38,8 +37,6 @@ const LIMIT_MAX: usize = 1_000;
 const _: () = assert!(LIMIT_DEFAULT <= LIMIT_MAX && LIMIT_MAX <= store::sql::ROWS_MAX);
 /// Bytes of one page: it ends with the event that reaches them, and so has at least one.
 const PAGE_BYTES_MAX: usize = 1024 * 1024;
-/// Longest wait for a shard, which answers within a turn.
-const SHARD_DEADLINE: Duration = Duration::from_secs(3);
 
 /// An event as the WebSocket sends it, with its number.
 type Numbered = (u64, Arc<[u8]>);
@@ -82,21 +79,11 @@ async fn recent(
     conversation: &str,
     knows_why: bool,
 ) -> Result<Vec<Numbered>, ApiError> {
-    let (sender, receiver) = oneshot::channel();
-    let reply = Box::new(move |events| {
-        // The request may have been given up since.
-        drop(sender.send(events));
-    });
-    let answer = async {
-        api.dones[shard].push(Done::Recent { conversation: conversation.into(), knows_why, reply }).await;
-        receiver.await
-    };
-    match timeout(SHARD_DEADLINE, answer).await {
-        Ok(Ok(events)) => Ok(events),
-        Ok(Err(_)) | Err(_) => {
-            Err(ApiError::unavailable("the conversation does not answer right now; try again in a moment"))
-        }
-    }
+    let question = |reply| Done::Recent { conversation: conversation.into(), knows_why, reply };
+    let answer = api.ask_shard(shard, question).await;
+    answer.ok_or_else(|| {
+        ApiError::unavailable("the conversation does not answer right now; try again in a moment")
+    })
 }
 
 /// Both in one: rising, each number once, without a gap, at most `limit`, and none more once they have `bytes_max`
