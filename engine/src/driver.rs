@@ -148,7 +148,8 @@ impl Running {
         let Self { driver, outputs, .. } = self;
         let Driver { index, shard, reactor, journal, neighbours, pool, counting, .. } = driver;
         let own = &neighbours[*index].lanes;
-        let wait = Duration::from_millis(if self.backlog.is_empty() { TICK_MS } else { 1 });
+        let has_work = !self.backlog.is_empty() || shard.has_chores();
+        let wait = Duration::from_millis(if has_work { 1 } else { TICK_MS });
         let mut journal_result = Ok(());
         let time = reactor
             .turn(wait, &mut || !own.is_empty() || !pool.dones.is_empty(), &mut |time, event| {
@@ -173,13 +174,15 @@ impl Running {
     /// What other shards and the pool say, and what time alone decides.
     fn take_items(&mut self, time: Time) {
         let Self { driver, outputs, backlog, .. } = self;
-        let Driver { index, shard, journal, neighbours, pool, .. } = driver;
+        let Driver { index, shard, reactor, journal, neighbours, pool, .. } = driver;
         shard.begin(now_of(time));
         let now_us = time.monotonic_us;
         backlog.push(neighbours, now_us, &mut |inbound| shard.handle(Input::LaneFull(inbound), outputs));
         let delay_us = shard.normal_delay_us();
         let own = &neighbours[*index].lanes;
-        own.drain(limits::LANE_BUDGET, delay_us, |item| shard.handle(Input::Lane(item), outputs));
+        let is_behind = reactor.stats().senders > limits::SENDERS_MAX;
+        let budget = if is_behind { limits::LANE_BUDGET_BEHIND } else { limits::LANE_BUDGET };
+        own.drain(budget, delay_us, |item| shard.handle(Input::Lane(item), outputs));
         while let Some(done) = pool.dones.pop() {
             shard.handle(Input::Done(done), outputs);
         }
@@ -251,6 +254,8 @@ impl Running {
                 match output {
                     Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
                     Output::SendShared { connection, frame } => driver.send(connection, &frame),
+                    Output::SendLater { connection, frame } => driver.send_later(connection, &frame),
+                    Output::Hurry { connection } => driver.reactor.hurry(ConnectionId::from_u64(connection)),
                     Output::Flush { connection } => driver.send(connection, &[]),
                     Output::Close { connection } => driver.close(connection),
                     Output::Abort { connection } => {
@@ -299,10 +304,23 @@ impl Driver {
 
     /// What TLS has to say of itself goes, too; of no bytes, only that.
     fn send(&mut self, connection: u64, bytes: &[u8]) {
+        self.send_by(connection, bytes, |reactor, connection, bytes| reactor.send(connection, bytes));
+    }
+
+    fn send_later(&mut self, connection: u64, bytes: &[u8]) {
+        self.send_by(connection, bytes, |reactor, connection, bytes| reactor.send_later(connection, bytes));
+    }
+
+    fn send_by(
+        &mut self,
+        connection: u64,
+        bytes: &[u8],
+        send: impl FnOnce(&mut dyn Reactor, ConnectionId, &[u8]) -> Result<(), SendError>,
+    ) {
         let Self { shard, reactor, sealed, .. } = self;
         let Some(bytes) = shard.seal(connection, bytes, sealed) else { return self.close(connection) };
         let connection = ConnectionId::from_u64(connection);
-        match reactor.send(connection, bytes) {
+        match send(&mut **reactor, connection, bytes) {
             // Closed: its `Event::Closed` is on the way, or was there already.
             Ok(()) | Err(SendError::Closed) => {}
             Err(SendError::Full) => {

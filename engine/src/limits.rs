@@ -102,6 +102,8 @@ pub const AGENT_CONNECTIONS_MAX: usize = 16;
 pub const LANE_ITEMS_MAX: usize = 2 * 1024;
 /// Messages held for room in one lane, by each shard.
 pub const HELD_MESSAGES_MAX: usize = LANE_ITEMS_MAX;
+/// The same for what has no id to be sent again by, behind the messages: everybody of a shard may go at once.
+pub const HELD_WISHES_MAX: usize = 16 * 1024;
 /// Longest that a normal message is held for room in its lane, in microseconds; then it is refused.
 pub const HOLD_NORMAL_US: u64 = 50_000;
 /// The same for a VIP's or an agent's message: their lane is full only if nearly all are VIPs.
@@ -110,16 +112,24 @@ pub const HOLD_VIP_US: u64 = 1_000_000;
 pub const HOLD_WISH_US: u64 = 10_000_000;
 /// Items that wait for room in other shards' lanes before new messages are refused: each message makes a few.
 pub const BACKLOG_ITEMS_MAX: usize = 64 * 1024;
+/// Records that SQL does not have yet and that the shards together therefore keep in memory, some 500 bytes each, before
+/// new messages are refused; VIPs' and agents' from twice as many on.
+pub const KEPT_RECORDS_MAX: usize = 1024 * 1024;
 /// Items taken from the VIP lane for each one from the normal lane while both have some.
 pub const VIP_WEIGHT: usize = 8;
 /// The same when normal messages have waited for [`AGED_US`].
 pub const VIP_WEIGHT_AGED: usize = 2;
 /// From this wait on normal messages age, in microseconds: half of what is held before it is refused.
 pub const AGED_US: u64 = HOLD_NORMAL_US / 2;
-/// Items taken from the lanes in one turn. A VIP's message waits for the turn that is under way, so a turn is short;
-/// yet it is a group of the journal, so not too short.
-pub const LANE_BUDGET: usize = 128;
+/// Items taken from the lanes in one turn. A VIP's message waits for the turn that is under way, so a turn is short.
+pub const LANE_BUDGET: usize = 64;
+/// Connections that wait to be sent what is queued for them, from which on less is taken from the lanes: what is taken in
+/// faster than it can be answered would wait there, where nobody can refuse it.
+pub const SENDERS_MAX: u64 = 256;
+/// Items taken from the lanes in one turn then.
+pub const LANE_BUDGET_BEHIND: usize = 8;
 
+const _: () = assert!(HELD_MESSAGES_MAX < HELD_WISHES_MAX);
 const _: () = assert!(VIP_WEIGHT_AGED < VIP_WEIGHT && HOLD_NORMAL_US < HOLD_VIP_US);
 const _: () = assert!(WEB_MESSAGE_BYTES_MAX >= 3 * message::TEXT_BYTES_MAX);
 const _: () = assert!(COME_BACK_MS.0 < COME_BACK_MS.1);

@@ -21,9 +21,6 @@ use crate::{
 };
 use follower::Follower;
 
-/// Records applied in one transaction. Smaller: more commits. Larger: others wait longer to write.
-pub const BATCH_RECORDS: usize = 8_000;
-
 /// How long it rests after it found something, so that the next batch is worth a commit: SQL shares disk and cores
 /// with the shards, and a page that many records touch is written once a batch.
 const BUSY: Duration = Duration::from_millis(1_000);
@@ -62,12 +59,13 @@ pub struct ProjectionThread {
 }
 
 impl ProjectionThread {
-    /// Starts it. `on_round` is told after each round how far SQL is behind.
+    /// Starts it. It lets others run often, as a shard may wait for the core. `on_round` is told after each round how far SQL is behind.
     pub fn start(mut projector: Projector, mut on_round: Box<dyn FnMut(Lag) + Send>) -> io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
             priority::stand_back();
+            net::ask_for_short_slices();
             run(&mut projector, &mut *on_round, &stopped);
         };
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;

@@ -20,8 +20,7 @@ use std::{
 
 use store::{
     journal::{HeaderError, Reader, Stop},
-    record::Record,
-    sql::{Projection, SqlError},
+    sql::{Batch, Projection, SqlError},
 };
 
 use crate::{
@@ -35,12 +34,8 @@ pub use doctor::{Damage, DamageKind, Report, SegmentReport, doctor};
 pub(crate) use doctor::{EVIDENCE, examine};
 use scan::Found;
 
-/// Records applied to SQL in one transaction, at most.
-const BATCH_RECORDS: usize = 20_000;
-/// Or so many bytes of contents, and one more record.
-const BATCH_CONTENT_BYTES: usize = 8 * 1024 * 1024;
-/// Batches that wait to be applied.
-const BATCHES_WAITING_MAX: usize = 2;
+/// Batches that wait to be applied, while one is and another is read.
+const BATCHES_WAITING_MAX: usize = 1;
 
 /// A lock has a process's number and no more.
 const LOCK_BYTES_MAX: u64 = 16;
@@ -241,13 +236,6 @@ pub fn recover(disk: &dyn Disk, projection: &mut Projection) -> Result<Recovered
     Ok(recovered)
 }
 
-/// Consecutive records of a stream.
-struct Batch {
-    stream: u32,
-    records: Vec<(u64, Record)>,
-    content_bytes: usize,
-}
-
 /// What the reader found out.
 #[derive(Default)]
 struct ReadStreams {
@@ -259,7 +247,7 @@ fn read_streams(
     disk: &dyn Disk,
     streams: &BTreeMap<u32, Vec<Found>>,
     starts: &BTreeMap<u32, StreamStart>,
-    batches: mpsc::SyncSender<Batch>,
+    batches: mpsc::SyncSender<(u32, Batch)>,
 ) -> Result<ReadStreams, RecoveryError> {
     let mut read = ReadStreams::default();
     for (stream, segments) in streams {
@@ -278,15 +266,15 @@ fn read_streams(
 }
 
 fn apply_all(
-    batches: mpsc::Receiver<Batch>,
+    batches: mpsc::Receiver<(u32, Batch)>,
     starts: &BTreeMap<u32, StreamStart>,
     projection: &mut Projection,
 ) -> Result<u64, SqlError> {
     let mut applied = 0;
-    for Batch { stream, records, .. } in batches {
-        let first = records.first().map_or(0, |(number, _)| *number);
+    for (stream, batch) in batches {
+        let first = batch.records().first().map_or(0, |(number, _)| *number);
         let before = starts.get(&stream).copied().unwrap_or(StreamStart::NEW).next_number.max(first) - 1;
-        applied += projection.apply(stream, &records)?.saturating_sub(before);
+        applied += projection.apply(stream, batch.records())?.saturating_sub(before);
     }
     Ok(applied)
 }
@@ -295,7 +283,7 @@ fn apply_all(
 struct StreamReader<'a> {
     disk: &'a dyn Disk,
     stream: u32,
-    batches: &'a mpsc::SyncSender<Batch>,
+    batches: &'a mpsc::SyncSender<(u32, Batch)>,
     tail: Tail,
     torn: Vec<(PathBuf, usize)>,
 }
@@ -346,18 +334,17 @@ impl StreamReader<'_> {
         // A write that was still in flight when its process was killed may have landed after the next process
         // had read this segment and begun the next one. What the next segment begins with is what is true.
         let end = next_first.unwrap_or(u64::MAX);
-        let mut batch = self.batch();
+        let mut batch = Batch::default();
         while reader.cursor().number.is_none_or(|number| number < end)
             && let Some((number, record)) = reader.next()
         {
-            batch.content_bytes += content_bytes(&record);
-            batch.records.push((number, record));
-            if batch.records.len() == BATCH_RECORDS || batch.content_bytes > BATCH_CONTENT_BYTES {
-                self.send(std::mem::replace(&mut batch, self.batch()));
+            batch.push(number, record);
+            if batch.is_full() {
+                self.send(std::mem::take(&mut batch));
             }
         }
         if matches!(reader.stop(), Some(Stop::Torn { .. })) && planted::is(Planted::CutTooFar) {
-            batch.records.pop();
+            batch.pop();
         }
         self.send(batch);
         let cursor = reader.cursor();
@@ -376,22 +363,11 @@ impl StreamReader<'_> {
         Ok(())
     }
 
-    fn batch(&self) -> Batch {
-        Batch { stream: self.stream, records: Vec::new(), content_bytes: 0 }
-    }
-
     /// Where SQL has failed nobody takes it any more; the error is told there.
     fn send(&self, batch: Batch) {
-        if !batch.records.is_empty() && self.batches.send(batch).is_err() {
+        if !batch.records().is_empty() && self.batches.send((self.stream, batch)).is_err() {
             tracing::debug!("SQL failed while the journal was read");
         }
-    }
-}
-
-fn content_bytes(record: &Record) -> usize {
-    match record {
-        Record::Conversation(_) | Record::Team(_) => 0,
-        Record::Event(event) => event.content.len(),
     }
 }
 

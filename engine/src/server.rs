@@ -116,6 +116,7 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
     let mut config = loaded.config.clone();
     logging::start(config.log_format);
     net::give_memory_back_at_once();
+    net::refuse_huge_pages();
     let tls = config.tls.as_ref().map(TlsFiles::load).transpose().map_err(ServeError::Tls)?;
     let data = DataDirectory::open(&config.data).map_err(ServeError::Recovery)?;
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;
@@ -149,6 +150,7 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
     let conversations = Reader::open(&data.database())
         .and_then(|reader| open_conversations(&reader, shards))
         .map_err(ServeError::Database)?;
+    projection.pause_often(thread::yield_now).map_err(ServeError::Database)?;
     let projector =
         Projector::new(projection, &disk, followed.collect(), maker.source(), tell_projected(&ends));
     let projection =

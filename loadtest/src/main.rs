@@ -48,6 +48,7 @@ use crate::{
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
+    net::refuse_huge_pages();
     match done(&Arguments::parse().scenario) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -44,8 +44,9 @@ const SLICE_NS: u64 = 100_000;
 /// Asks the scheduler to run the calling thread as soon as it wakes, in exchange for shorter turns. A shard does little at a
 /// time and everybody waits for it; else it waits for whatever runs on its CPU to use up a slice of some 3 ms. From Linux
 /// 6.12 on, a thread that asks for a shorter slice preempts one with a longer (`sched_setattr(2)`, `sched_runtime` of
-/// SCHED_OTHER); before, nothing comes of it. Nobody gets less of the CPU.
-pub(crate) fn ask_for_short_slices() {
+/// SCHED_OTHER); before, nothing comes of it. Nobody gets less of the CPU. Also for a thread beside the shards that
+/// yields often: a yield costs it a slice.
+pub fn ask_for_short_slices() {
     let size = mem::size_of::<libc::sched_attr>() as u32;
     let mut attributes = libc::sched_attr {
         size,

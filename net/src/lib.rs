@@ -8,8 +8,9 @@
 //! # How a turn goes
 //!
 //! 1. Connections that other shards handed over are taken from the mailbox and reported as adopted.
-//! 2. Every connection that has something queued and nothing under way gets one send for all of it (`basic`
-//!    sends what is larger than a registered buffer in parts).
+//! 2. Of the connections that have something queued and nothing under way a bounded share gets one send each, for all of
+//!    it (`basic` sends what is larger than a registered buffer in parts): those that [`Reactor::hurry`] named first,
+//!    then the others as they came. The rest is sent in the next turns, which wait for nothing.
 //! 3. Deadlines of closing connections are looked at; there are no other timers.
 //! 4. The reactor publishes that it sleeps, asks `ready` and its mailbox once more, and enters the kernel
 //!    once: that call submits everything and waits.
@@ -18,7 +19,7 @@
 //!    next turn.
 //!
 //! The caller acts between turns: it queues bytes, closes, hands over and writes, and step 2 of the next
-//! turn sends it all at once. So a connection costs one send a turn, however many frames it was given.
+//! turns sends it. So a connection costs one send a turn, however many frames it was given.
 //!
 //! # Who owns what
 //!
@@ -51,17 +52,18 @@ mod poller;
 mod probe;
 mod reactor;
 mod selftest;
+mod senders;
 mod slots;
 mod socket;
 mod token;
 mod types;
 
 pub use clock::now;
-pub use cpu::allowed_cpus;
+pub use cpu::{allowed_cpus, ask_for_short_slices};
 pub use doorbell::Waker;
 pub use event::{CloseReason, Event};
 pub use fabric::{Fabric, Port, fabric};
 pub use limits::{Capacity, DRAINED_ABOVE_BYTES, Limits};
-pub use memory::give_memory_back_at_once;
+pub use memory::{give_memory_back_at_once, refuse_huge_pages};
 pub use reactor::Reactor;
 pub use types::{Backend, BackendChoice, ConnectionId, FileId, SendError, Stats, Time};

@@ -28,9 +28,16 @@ pub trait Reactor {
     /// The peer's address, asked of the kernel on demand; `None` where the kernel cannot say.
     fn peer(&mut self, connection: ConnectionId) -> Option<SocketAddr>;
 
-    /// Copies `bytes` to the connection's outbox. All that a turn queues for a connection leaves in one
-    /// send at the next [`Reactor::turn`].
+    /// Copies `bytes` to the connection's outbox. All that is queued for a connection leaves in one send, at the
+    /// next [`Reactor::turn`] unless so many connections have something to send that it has to wait for another.
     fn send(&mut self, connection: ConnectionId, bytes: &[u8]) -> Result<(), SendError>;
+
+    /// Like [`Reactor::send`] for what nobody waits for: alone it leaves when nothing else is to be sent, or nearly so.
+    fn send_later(&mut self, connection: ConnectionId, bytes: &[u8]) -> Result<(), SendError>;
+
+    /// Lets what is queued for the connection leave before what is queued for those that were not named so, this
+    /// once.
+    fn hurry(&mut self, connection: ConnectionId);
 
     /// Sends what is queued, then closes. [`Event::Closed`] follows; bytes still arriving are dropped. A
     /// peer that does not take what is queued is aborted after a few seconds.
@@ -56,7 +63,7 @@ pub trait Reactor {
     /// and length are multiples of 4096; the bytes are copied, so the caller may reuse them at once.
     fn write_durable(&mut self, file: FileId, offset: u64, bytes: &[u8], token: u64);
 
-    /// One turn: submits everything queued since the last one, waits until something happens, another
+    /// One turn: submits what was queued since the last one, or a share of it, waits until something happens, another
     /// thread wakes us or `wait` is over, and reports what happened. Before it would sleep it publishes
     /// that it sleeps and asks `ready`: if that says yes (work came by another way than the kernel), it
     /// does not sleep. A [`Waker`] used after that is never lost. Returns the time of the turn.

@@ -76,6 +76,8 @@ pub struct Stats {
     pub in_flight: u64,
     /// Receive buffers that hold bytes which were not reported yet; zero when nothing is going on.
     pub receive_buffers_out: u64,
+    /// Connections with something queued that waits for its turn to be sent, about.
+    pub senders: u64,
     /// Connections that were quiet for some seconds and wait by a poll, where the backend knows anything that
     /// costs the kernel less than what it waits by while they talk.
     pub resting: u64,

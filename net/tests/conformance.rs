@@ -54,6 +54,7 @@ suite! {
     shards_share_one_port,
     a_connection_moves_between_shards_under_traffic,
     many_connections_move_at_once_with_their_tokens,
+    who_is_hurried_is_sent_to_in_the_next_turn_and_everybody_in_the_end,
     what_is_queued_leaves_before_the_connection_does,
     a_connection_whose_peer_left_is_closed_and_not_handed_over,
     a_waker_is_never_lost,
@@ -600,7 +601,10 @@ fn many_connections_move_at_once_with_their_tokens(backend: Backend) {
     for (id, token) in arrived {
         shards[1].reactor.send(id, &token.to_le_bytes()).expect("it is open");
     }
-    shards[1].turn(Duration::ZERO);
+    // A turn sends to a share of them.
+    for _ in 0..COUNT {
+        shards[1].turn(Duration::ZERO);
+    }
     for (index, peer) in peers.iter_mut().enumerate() {
         let mut token = [0; 8];
         peer.read_exact(&mut token).expect("it comes");
@@ -609,6 +613,40 @@ fn many_connections_move_at_once_with_their_tokens(backend: Backend) {
     drop(peers);
     shards[0].quiet();
     shards[1].quiet();
+}
+
+fn who_is_hurried_is_sent_to_in_the_next_turn_and_everybody_in_the_end(backend: Backend) {
+    const COUNT: usize = 100;
+    const HURRIED: usize = COUNT - 1;
+    let mut shard = Shard::open(ports(backend, 1, limits()).remove(0));
+    let address = shard.reactor.listen(any_port()).expect("a free port");
+    let mut peers: Vec<_> = (0..COUNT)
+        .map(|_| {
+            let peer = stream(address);
+            (shard.accepted(), peer)
+        })
+        .collect();
+    for (index, (id, _)) in peers.iter().enumerate() {
+        let sent = match index % 2 {
+            0 => shard.reactor.send(*id, b"message"),
+            _ => shard.reactor.send_later(*id, b"message"),
+        };
+        sent.expect("it is open");
+    }
+    shard.reactor.hurry(peers[HURRIED].0);
+    shard.turn(Duration::ZERO);
+    let mut heard = |index: usize| {
+        peers[index].1.set_nonblocking(true).expect("it is a socket");
+        peers[index].1.read(&mut [0; 16]).ok()
+    };
+    assert_eq!(heard(HURRIED), Some(7));
+    assert_eq!(heard(HURRIED - 1), None, "a turn sends to a share");
+    for _ in 0..COUNT {
+        shard.turn(Duration::ZERO);
+    }
+    assert!((0..HURRIED).all(|index| heard(index) == Some(7)));
+    drop(peers);
+    shard.quiet();
 }
 
 fn what_is_queued_leaves_before_the_connection_does(backend: Backend) {

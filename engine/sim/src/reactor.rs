@@ -75,6 +75,12 @@ impl Reactor for SimReactor {
         }
     }
 
+    fn send_later(&mut self, connection: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
+        self.send(connection, bytes)
+    }
+
+    fn hurry(&mut self, _connection: ConnectionId) {}
+
     fn close(&mut self, connection: ConnectionId) {
         self.network.borrow_mut().shard_closes(self.shard, connection);
     }

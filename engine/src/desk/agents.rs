@@ -14,8 +14,8 @@ use super::{
 };
 use crate::planted::{self, Planted};
 
-/// Shortest time between two announcements of what changed about agents.
-pub(super) const STATUSES_EVERY_MS: u64 = 200;
+/// Shortest time between two announcements of what changed about agents: few at a time, as each is told to each.
+pub(super) const STATUSES_EVERY_MS: u64 = 20;
 /// Announcements of who came, left or changed in a second, over all agents who hear them: each is told to each, so
 /// a thousand agents who come at once would be a million.
 pub(super) const STATUSES_A_SECOND_MAX: u64 = 50_000;
@@ -183,11 +183,13 @@ impl Agents {
         self.agents.iter().map(|(name, agent)| agent.status(name))
     }
 
-    /// Some of those of whom there is something new: each is told to each, so of many only a few at once.
-    fn take_stale(&mut self) -> Vec<AgentStatus> {
+    /// Some of those of whom there is something new: each is told to each, so of many only a few at once. With the
+    /// time until the next may be told, in milliseconds.
+    fn take_stale(&mut self) -> (Vec<AgentStatus>, u64) {
         let hearers = self.agents.len().max(1) as u64;
         let at_once =
             |a_second_max: u64| (a_second_max * STATUSES_EVERY_MS / 1_000 / hearers).max(1) as usize;
+        let pause_ms = |told: usize, a_second_max: u64| told as u64 * hearers * 1_000 / a_second_max;
         let mut told = Vec::new();
         for _ in 0..at_once(STATUSES_A_SECOND_MAX) {
             let Some(name) = self.stale.pop_first() else { break };
@@ -195,12 +197,17 @@ impl Agents {
             self.stale_loads.remove(&name);
             told.push(name);
         }
+        let states = told.len();
         for _ in 0..at_once(LOADS_A_SECOND_MAX) {
             let Some(name) = self.stale_loads.pop_first() else { break };
             self.stale.remove(&name);
             told.push(name);
         }
-        told.iter().filter_map(|name| Some(self.agents.get(name)?.status(name))).collect()
+        let pause_ms = pause_ms(states, STATUSES_A_SECOND_MAX)
+            .max(pause_ms(told.len() - states, LOADS_A_SECOND_MAX))
+            .max(STATUSES_EVERY_MS);
+        let told = told.iter().filter_map(|name| Some(self.agents.get(name)?.status(name)));
+        (told.collect(), pause_ms)
     }
 }
 
@@ -260,9 +267,9 @@ impl Desk {
         if now.ms < self.statuses_after_ms {
             return;
         }
-        let told = self.agents.take_stale();
+        let (told, pause_ms) = self.agents.take_stale();
         if !told.is_empty() {
-            self.statuses_after_ms = now.ms + STATUSES_EVERY_MS;
+            self.statuses_after_ms = now.ms + pause_ms;
         }
         out.extend(told.into_iter().map(DeskOutput::PresenceChanged));
     }

@@ -51,7 +51,7 @@ impl Backlog {
         let result = if is_first { neighbours[to].lanes.push(vip, item) } else { Err(item) };
         match result {
             Ok(()) => (neighbours[to].wake)(),
-            Err(LaneItem::Inbound(inbound)) if waiting.held.len() >= limits::HELD_MESSAGES_MAX => {
+            Err(LaneItem::Inbound(inbound)) if waiting.held.len() >= held_max(&inbound) => {
                 return Some(inbound);
             }
             Err(LaneItem::Inbound(inbound)) => waiting.held.push_back((now_us, inbound)),
@@ -105,10 +105,20 @@ impl Waiting {
 /// Longest that it waits for room, in microseconds.
 const fn hold_us(inbound: &Inbound) -> u64 {
     match inbound.body {
-        Body::Human | Body::Rate { .. } | Body::Close | Body::Transfer { .. } => limits::HOLD_WISH_US,
+        _ if is_wish(&inbound.body) => limits::HOLD_WISH_US,
         _ if inbound.vip => limits::HOLD_VIP_US,
         _ => limits::HOLD_NORMAL_US,
     }
+}
+
+/// How many may wait before it.
+const fn held_max(inbound: &Inbound) -> usize {
+    if is_wish(&inbound.body) { limits::HELD_WISHES_MAX } else { limits::HELD_MESSAGES_MAX }
+}
+
+/// It has no id to be sent again by.
+const fn is_wish(body: &Body) -> bool {
+    matches!(body, Body::Human | Body::Rate { .. } | Body::Close | Body::Transfer { .. })
 }
 
 #[cfg(test)]
@@ -223,5 +233,11 @@ mod tests {
         }
         let refused = backlog.put(&neighbours, NORMAL, message(9), 0).expect("no room to wait");
         assert_eq!(sender(&refused), 9);
+        // A refusal of these is nothing that a client can make good by itself.
+        for index in limits::HELD_MESSAGES_MAX..limits::HELD_WISHES_MAX {
+            assert!(backlog.put(&neighbours, NORMAL, inbound(index as u64, Body::Close), 0).is_none());
+        }
+        let refused = backlog.put(&neighbours, NORMAL, inbound(10, Body::Close), 0).expect("no room to wait");
+        assert_eq!(sender(&refused), 10);
     }
 }

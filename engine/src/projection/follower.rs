@@ -4,11 +4,10 @@ use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use store::{
     journal::{BLOCK_BYTES, Cursor, GROUP_BYTES_MAX, RECORD_BYTES_MAX, SegmentHeader, Step},
-    record::Record,
-    sql::{Projection, SqlError},
+    sql::{Batch, Projection, SqlError},
 };
 
-use super::{BATCH_RECORDS, Followed};
+use super::Followed;
 use crate::journal::{BlockBuffer, Disk, Position, Published, SegmentFile, SegmentName, SegmentSource};
 
 /// Read at once.
@@ -45,17 +44,8 @@ impl fmt::Display for FollowError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Advanced {
     pub up_to: u64,
-    /// It took all that a batch or the window may hold: there is surely more.
+    /// There is surely more: a batch may not have more at once, or the stream is in a later segment.
     pub is_full: bool,
-}
-
-/// What one look into the files gave.
-struct ReadWindow {
-    batch: Vec<(u64, Record)>,
-    /// Behind the last of them.
-    cursor: Cursor,
-    /// The batch or the window could hold no more.
-    is_full: bool,
 }
 
 /// One stream.
@@ -116,13 +106,14 @@ impl Follower {
             if self.open.is_none() {
                 self.open = Some(self.open_segment()?);
             }
-            let ReadWindow { batch, cursor, is_full } = self.read(durable)?;
-            if !batch.is_empty() {
-                let up_to = projection.apply(self.stream, &batch).map_err(FollowError::Sql)?;
+            let (batch, cursor) = self.read(durable)?;
+            if !batch.records().is_empty() {
+                let up_to = projection.apply(self.stream, batch.records()).map_err(FollowError::Sql)?;
                 self.take(cursor);
                 if let Some(behind) = self.behind.take() {
                     source.passed(behind);
                 }
+                let is_full = batch.is_full() || self.segment < durable.segment;
                 return Ok(Some(Advanced { up_to, is_full }));
             }
             if self.segment == durable.segment {
@@ -148,27 +139,31 @@ impl Follower {
         }
     }
 
-    /// The next records that are durable.
-    fn read(&mut self, durable: Position) -> Result<ReadWindow, FollowError> {
+    /// The next records of the segment that are durable, as many as a batch may have, and the place behind them.
+    fn read(&mut self, durable: Position) -> Result<(Batch, Cursor), FollowError> {
         let open = self.open.as_ref().expect("it was opened before");
         let end = if self.segment == durable.segment { durable.offset.into() } else { open.file_bytes };
         let mut cursor = open.cursor;
-        let begin = cursor.offset / BLOCK_BYTES * BLOCK_BYTES;
-        let wanted =
-            usize::try_from(end.saturating_sub(begin as u64)).unwrap_or(usize::MAX).min(WINDOW_BYTES);
-        let window = &mut self.window.bytes()[..wanted];
-        let read = self
-            .disk
-            .read(&open.path, begin as u64, window)
-            .map_err(|error| FollowError::Disk(open.path.clone(), error))?;
-        let mut batch = Vec::new();
-        while batch.len() < BATCH_RECORDS
-            && let Step::Record { number, record } = cursor.step(&window[..read], begin)
-        {
-            batch.push((number, record));
+        let mut batch = Batch::default();
+        loop {
+            let before = cursor.offset;
+            let begin = cursor.offset / BLOCK_BYTES * BLOCK_BYTES;
+            let wanted =
+                usize::try_from(end.saturating_sub(begin as u64)).unwrap_or(usize::MAX).min(WINDOW_BYTES);
+            let window = &mut self.window.bytes()[..wanted];
+            let read = self
+                .disk
+                .read(&open.path, begin as u64, window)
+                .map_err(|error| FollowError::Disk(open.path.clone(), error))?;
+            while !batch.is_full()
+                && let Step::Record { number, record } = cursor.step(&window[..read], begin)
+            {
+                batch.push(number, record);
+            }
+            if batch.is_full() || wanted < WINDOW_BYTES || cursor.offset == before {
+                return Ok((batch, cursor));
+            }
         }
-        let is_full = wanted == WINDOW_BYTES || batch.len() == BATCH_RECORDS;
-        Ok(ReadWindow { batch, cursor, is_full })
     }
 
     fn take(&mut self, cursor: Cursor) {

@@ -29,6 +29,9 @@ use crate::{
     roles::{self, Sight, Who},
 };
 
+/// Records that are looked at in one turn for what of them may be forgotten: more than are made in one.
+const TRIMMED_PER_TURN_MAX: usize = 256;
+
 /// Events kept in memory after they are in SQL: what a short loss of the network misses. Each is a frame of some
 /// hundred bytes, for every conversation.
 const RECENT_EVENTS_KEPT: usize = 3;
@@ -252,6 +255,8 @@ pub struct Conversations {
     open_by_visitor: HashMap<u64, Index>,
     /// Journal number and conversation of every event that SQL does not have yet.
     unprojected: VecDeque<(u64, Index)>,
+    /// The last record that SQL is known to have.
+    projected: u64,
     /// When whose state has lasted for too long.
     deadlines: BTreeSet<(u64, Index)>,
 }
@@ -356,9 +361,27 @@ impl Conversations {
         left.into_iter().for_each(|index| self.drop_if_idle(index));
     }
 
-    /// Forgets events that SQL has, beyond the newest few.
-    pub fn trim(&mut self, projected: u64) {
-        while let Some((number, index)) = self.unprojected.front().copied() {
+    /// SQL has all records up to this one: their events may be forgotten.
+    pub fn projected(&mut self, up_to: u64) {
+        self.projected = self.projected.max(up_to);
+    }
+
+    /// Records that SQL does not have yet, or that were not forgotten yet.
+    pub fn kept(&self) -> usize {
+        self.unprojected.len()
+    }
+
+    /// Whether there is something to forget.
+    pub fn has_to_trim(&self) -> bool {
+        self.unprojected.front().is_some_and(|(number, _)| *number <= self.projected)
+    }
+
+    /// Forgets events that SQL has, beyond the newest few of their conversations: a share of them, as SQL gets
+    /// tens of thousands at once.
+    pub fn trim(&mut self) {
+        let projected = self.projected;
+        for _ in 0..TRIMMED_PER_TURN_MAX {
+            let Some((number, index)) = self.unprojected.front().copied() else { return };
             if number > projected {
                 return;
             }

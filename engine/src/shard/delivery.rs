@@ -148,6 +148,9 @@ impl Shard {
                 let took_us = self.now.monotonic_us.saturating_sub(received_us);
                 out.acks.push(AckTook { by, microseconds: u32::try_from(took_us).unwrap_or(u32::MAX) });
                 self.reply(&sender, &ServerMessage::Ack { id: (&*id).into(), seq, at_ms }, out);
+                if let (Sayer::Vip, Sender::Visitor { connection, .. }) = (by, sender) {
+                    out.list.push(Output::Hurry { connection });
+                }
             }
             Effect::Refuse { sender, id, refused } => self.reply_refused(&sender, &id, &refused, out),
             Effect::Publish { index, seq } => {
@@ -368,9 +371,9 @@ impl Shard {
         give(self.index, address, true, frame, out);
     }
 
-    pub(super) fn deliver_here(&mut self, connection: u64, frame: Arc<[u8]>, out: &mut Outputs) {
+    pub(super) fn deliver_here(&mut self, connection: u64, frame: Arc<[u8]>, vip: bool, out: &mut Outputs) {
         if self.session_of(connection).is_some() {
-            out.list.push(Output::SendShared { connection, frame });
+            give_here(connection, frame, vip, out);
         }
     }
 }
@@ -378,8 +381,15 @@ impl Shard {
 fn give(here: usize, address: Address, vip: bool, frame: Arc<[u8]>, out: &mut Outputs) {
     let Address { shard, connection } = address;
     if usize::from(shard) == here {
-        out.list.push(Output::SendShared { connection, frame });
+        give_here(connection, frame, vip, out);
     } else {
-        out.lane(usize::from(shard), vip, LaneItem::Deliver { connection, frame });
+        out.lane(usize::from(shard), vip, LaneItem::Deliver { connection, frame, vip });
+    }
+}
+
+fn give_here(connection: u64, frame: Arc<[u8]>, vip: bool, out: &mut Outputs) {
+    out.list.push(Output::SendShared { connection, frame });
+    if vip {
+        out.list.push(Output::Hurry { connection });
     }
 }

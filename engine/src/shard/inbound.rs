@@ -320,7 +320,8 @@ impl Shard {
             self.counts.refused_journal[vip] += 1;
             return Err(JOURNAL_FULL);
         }
-        if self.overloaded {
+        let kept_max = limits::KEPT_RECORDS_MAX / self.settings.shards << vip;
+        if self.overloaded || self.conversations.kept() > kept_max {
             self.counts.refused_overloaded[vip] += 1;
             return Err(OVERLOADED);
         }

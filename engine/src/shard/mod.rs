@@ -163,6 +163,18 @@ pub enum Output {
         /// The whole frame.
         frame: Arc<[u8]>,
     },
+    /// Send it with what comes next for the connection, or when nobody else has anything to send.
+    SendLater {
+        /// To whom.
+        connection: u64,
+        /// The whole frame.
+        frame: Arc<[u8]>,
+    },
+    /// Let what was just sent leave before what is sent to those who were not named so.
+    Hurry {
+        /// To whom.
+        connection: u64,
+    },
     /// Send what TLS has to say of itself.
     Flush {
         /// To whom.
@@ -249,6 +261,8 @@ pub enum LaneItem {
         connection: u64,
         /// The whole frame.
         frame: Arc<[u8]>,
+        /// It goes before what is for others.
+        vip: bool,
     },
     /// Old events for a connection of this shard.
     Page {
@@ -532,6 +546,12 @@ impl Shard {
         self.tick_desk(out);
         self.tick_overload(out);
         self.sweep(out);
+        self.conversations.trim();
+    }
+
+    /// Whether it has something to do that nobody waits for, and is to be given turns for it.
+    pub fn has_chores(&self) -> bool {
+        self.conversations.has_to_trim()
     }
 
     /// Whether the journal can take no more, and whether too much waits for other shards: while either is so,
@@ -599,7 +619,7 @@ impl Shard {
     fn lane_item(&mut self, item: LaneItem, out: &mut Outputs) {
         match item {
             LaneItem::Inbound(inbound) => self.inbound(*inbound, out),
-            LaneItem::Deliver { connection, frame } => self.deliver_here(connection, frame, out),
+            LaneItem::Deliver { connection, frame, vip } => self.deliver_here(connection, frame, vip, out),
             LaneItem::Page { connection, conversation, page } => {
                 self.page_here(connection, conversation, page, out);
             }
@@ -636,7 +656,7 @@ impl Shard {
                 reply(desk.board());
             }
             Done::Teams(teams) => self.set_teams(teams),
-            Done::Projected { up_to } => self.conversations.trim(up_to),
+            Done::Projected { up_to } => self.conversations.projected(up_to),
             Done::Settings(settings) => self.set_settings(*settings),
         }
     }

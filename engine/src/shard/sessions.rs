@@ -9,7 +9,7 @@ use codec::{
 };
 
 use super::{
-    Ended, Farewell, LaneItem, Outputs, Shard,
+    Ended, Farewell, LaneItem, Output, Outputs, Shard,
     connections::{Connection, Stage},
     inbound::{Body, Inbound, Sender},
 };
@@ -436,17 +436,26 @@ impl Shard {
 
     /// Tells the agents connected here about one of them.
     pub(super) fn tell_presence(&mut self, status: &AgentStatus, out: &mut Outputs) {
-        self.tell_agents_here(&presence_message(status), out);
+        for (connection, frame) in self.frames_for_agents_here(&presence_message(status)) {
+            out.list.push(Output::SendLater { connection, frame });
+        }
     }
 
     /// Something for every agent connected to this shard.
     pub(super) fn tell_agents_here(&self, message: &ServerMessage<'_>, out: &mut Outputs) {
+        for (connection, frame) in self.frames_for_agents_here(message) {
+            out.list.push(Output::SendShared { connection, frame });
+        }
+    }
+
+    fn frames_for_agents_here(&self, message: &ServerMessage<'_>) -> impl Iterator<Item = (u64, Arc<[u8]>)> {
         let mut frame = Vec::new();
         web::encode_message(message, &mut frame);
-        let connections = self.agents.values().flatten().map(|connection| connection.address);
-        for address in connections.filter(|address| usize::from(address.shard) == self.index) {
-            out.send(address.connection, |bytes| bytes.extend_from_slice(&frame));
-        }
+        let frame: Arc<[u8]> = frame.into();
+        let addresses = self.agents.values().flatten().map(|connection| connection.address);
+        addresses
+            .filter(|address| usize::from(address.shard) == self.index)
+            .map(move |address| (address.connection, Arc::clone(&frame)))
     }
 }
 

@@ -1,6 +1,6 @@
-//! How many events a second the projection takes: `cargo run --release -p store --example projection_rate`.
+//! How many events a second the projection takes: `cargo run --release -p store --example projection_rate [BATCH…]`.
 //!
-//! Events go round a number of conversations, two thousand a batch, as from a busy desk.
+//! Events go round a number of conversations, as from a busy desk, in batches of so many records.
 
 use std::time::Instant;
 
@@ -11,9 +11,17 @@ use store::{
 
 const CONVERSATIONS: u64 = 20_000;
 const EVENTS: u64 = 400_000;
-const BATCH: usize = 2_000;
+const BATCHES: [usize; 3] = [2_000, 8_000, 32_000];
 
 fn main() {
+    let asked: Vec<usize> =
+        std::env::args().skip(1).map(|batch| batch.parse().expect("a number of records")).collect();
+    for &batch in if asked.is_empty() { &BATCHES[..] } else { &asked } {
+        measure(batch);
+    }
+}
+
+fn measure(batch: usize) {
     let directory = tempfile::tempdir_in(".").expect("a directory on the disk to be measured");
     let mut projection = Projection::open(&directory.path().join("rate.db")).expect("opens");
     let conversations = (0..CONVERSATIONS).map(conversation);
@@ -21,13 +29,13 @@ fn main() {
     let records: Vec<_> = (1..).zip(conversations.chain(events)).collect();
     let begin = Instant::now();
     let mut slowest_ms = 0;
-    for batch in records.chunks(BATCH) {
+    for batch in records.chunks(batch) {
         let begin = Instant::now();
         projection.apply(0, batch).expect("applies");
         slowest_ms = slowest_ms.max(begin.elapsed().as_millis());
     }
     let rate = records.len() as f64 / begin.elapsed().as_secs_f64();
-    println!("{rate:.0} records a second, slowest batch {slowest_ms} ms");
+    println!("batches of {batch}: {rate:.0} records a second, the slowest {slowest_ms} ms");
 }
 
 fn conversation(index: u64) -> Record {

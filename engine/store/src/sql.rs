@@ -10,6 +10,7 @@
 
 mod accounts;
 mod backup;
+mod batch;
 mod check;
 mod content;
 mod projection;
@@ -35,6 +36,7 @@ use crate::record::{ConversationRecord, EventRecord, Phase};
 
 pub use accounts::{Account, AccountRole, Accounts};
 pub use backup::snapshot;
+pub use batch::Batch;
 pub use check::{COMPLAINTS_MAX, Checker, Counts, Flaw, Progress, Walked, files_beside};
 pub use projection::Projection;
 pub use read::{Before, ConversationState, Listed, Reader};
@@ -61,7 +63,8 @@ const _: () = assert!(KNOWN_IDS_EVENTS_MAX as u64 <= SEQ_MAX);
 /// Rows a query returns at most, whatever was asked for.
 pub const ROWS_MAX: usize = 1000;
 
-/// How long a writer waits for another one. A batch of the projection takes a tenth of a second at most.
+/// How long a writer waits for another one. A batch of the projection takes a second at most, and several on a core
+/// that it has to share.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// A conversation as SQL has it, with all that a shard needs to go on with it.

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use crate::{CloseReason, outbox::Outbox};
+use crate::{CloseReason, outbox::Outbox, senders::Place};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     /// The buffer of a write under way.
     pub sending: Option<u16>,
     /// Noted in the list of those to flush.
-    pub dirty: bool,
+    pub sender: Place,
     /// The peer sent its end; nothing more can be read.
     pub ended: bool,
     /// What epoll was told to watch.
@@ -55,7 +55,7 @@ impl Connection {
             outbox: None,
             receiving: None,
             sending: None,
-            dirty: false,
+            sender: Place::None,
             ended: false,
             interest,
         }

@@ -39,8 +39,8 @@ impl BasicReactor {
         self.collect();
         self.expire(time);
         self.active = self.notices.report(time, on_event);
-        self.flush_dirty(time, on_event)?;
-        let busy = self.active || self.ring.has_unsubmitted();
+        self.flush_senders(time, on_event)?;
+        let busy = self.active || self.ring.has_unsubmitted() || !self.senders.is_empty();
         let wait = if busy { Duration::ZERO } else { self.shorten(wait, time) };
         self.sleep(wait, time, ready)?;
         let time = clock::now();
@@ -53,19 +53,17 @@ impl BasicReactor {
         Ok(time)
     }
 
-    /// Sends what was queued since the last turn, as much at once as there are buffers.
-    fn flush_dirty(&mut self, time: Time, on_event: OnEvent<'_>) -> io::Result<()> {
-        for index in 0..self.dirty.len() {
-            let id = self.dirty[index];
+    /// Sends the turn's share of what is queued, as much at once as there are buffers.
+    fn flush_senders(&mut self, time: Time, on_event: OnEvent<'_>) -> io::Result<()> {
+        let mut share = self.senders.share();
+        while let Some(id) = self.senders.next(&mut share, |id, place| {
+            self.connections.get_mut(id).is_some_and(|connection| connection.sender.leave(place))
+        }) {
             if self.sends.is_exhausted() {
                 self.exchange(time, on_event)?;
             }
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.dirty = false;
-                self.flush(id);
-            }
+            self.flush(id);
         }
-        self.dirty.clear();
         self.active |= self.notices.report(time, on_event);
         self.exchange_all(time, on_event)
     }

@@ -107,7 +107,7 @@ impl BasicReactor {
             Phase::Open | Phase::Leaving { .. } => {
                 connection.phase = Phase::Flushing;
                 self.flush_deadlines.set(now_us, id);
-                self.mark_dirty(id);
+                self.let_send(id);
             }
         }
     }
@@ -117,16 +117,13 @@ impl BasicReactor {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.phase == Phase::Open {
             connection.phase = Phase::Leaving { to: to as u32, token };
-            self.mark_dirty(id);
+            self.let_send(id);
         }
     }
 
-    pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
+    pub(super) fn let_send(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if !connection.dirty {
-            connection.dirty = true;
-            self.dirty.push(id);
-        }
+        self.senders.push(id, &mut connection.sender);
     }
 
     /// Goes on with a connection that waited for its outbox to be empty.

@@ -50,6 +50,7 @@ use crate::{
     outbox::Outboxes,
     poller::{Poller, READ, READ_EDGE, WRITE},
     selftest,
+    senders::{Place, Senders},
     slots::Slots,
     socket,
 };
@@ -84,8 +85,7 @@ pub(crate) struct BasicReactor {
     /// When to accept again, after descriptors or slots ran out.
     accept_again_us: Option<u64>,
     outboxes: Outboxes,
-    /// Connections with something newly queued.
-    dirty: Vec<ConnectionId>,
+    senders: Senders,
     /// Connections to be handed over at the start of the next turn: what was reported of them in this one must
     /// be in the caller's hands before another shard can report more.
     departing: Vec<ConnectionId>,
@@ -148,7 +148,7 @@ impl BasicReactor {
             listener: None,
             accept_again_us: None,
             outboxes: Outboxes::default(),
-            dirty: Vec::new(),
+            senders: Senders::default(),
             departing: Vec::new(),
             reported_bytes: false,
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
@@ -221,6 +221,23 @@ impl BasicReactor {
             tracing::error!(%error, "cannot stop watching a connection");
         }
     }
+
+    /// Adds to a connection's outbox, and gives it a place among the senders.
+    fn queue(
+        &mut self,
+        id: ConnectionId,
+        bytes: &[u8],
+        push: fn(&mut Senders, ConnectionId, &mut Place),
+    ) -> Result<(), SendError> {
+        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
+        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
+        push(&mut self.senders, id, &mut connection.sender);
+        Ok(())
+    }
 }
 
 fn context(what: &str, error: io::Error) -> io::Error {
@@ -284,14 +301,17 @@ impl Reactor for BasicReactor {
     }
 
     fn send(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
-        if bytes.is_empty() {
-            return Ok(());
+        self.queue(id, bytes, Senders::push)
+    }
+
+    fn send_later(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
+        self.queue(id, bytes, Senders::push_later)
+    }
+
+    fn hurry(&mut self, connection: ConnectionId) {
+        if let Some(found) = self.connections.get_mut(connection) {
+            self.senders.hurry(connection, &mut found.sender);
         }
-        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
-        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
-        self.mark_dirty(id);
-        Ok(())
     }
 
     fn close(&mut self, connection: ConnectionId) {
@@ -336,6 +356,7 @@ impl Reactor for BasicReactor {
     fn stats(&self) -> Stats {
         Stats {
             connections: self.connections.len() as u64,
+            senders: self.senders.len() as u64,
             slots: self.limits.connections_max.into(),
             receive_buffers: u64::from(self.receives.count()),
             in_flight: (self.ring.in_flight() - usize::from(self.polling)) as u64,

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use crate::{CloseReason, outbox::Outbox};
+use crate::{CloseReason, outbox::Outbox, senders::Place};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) struct Connection {
     /// What is on its way to the peer; `None` while that is nothing.
     pub outbox: Option<Box<Outbox>>,
     /// Noted in the list of those to flush.
-    pub dirty: bool,
+    pub sender: Place,
     /// The peer sent its end; nothing more can be read.
     pub ended: bool,
     /// What epoll was told to watch.
@@ -43,7 +43,7 @@ const _: () = assert!(size_of::<Connection>() <= 120, "a slot adds 8 bytes to th
 
 impl Connection {
     pub(super) fn new(stream: TcpStream, phase: Phase, interest: u32) -> Self {
-        Self { stream, phase, outbox: None, dirty: false, ended: false, interest }
+        Self { stream, phase, outbox: None, sender: Place::None, ended: false, interest }
     }
 
     /// Whether the engine may still queue bytes.

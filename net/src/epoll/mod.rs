@@ -29,6 +29,7 @@ use crate::{
     notice::{Notice, Notices, OnEvent},
     outbox::Outboxes,
     poller::{Poller, READ, READ_EDGE, Ready, WRITE},
+    senders::{Place, Senders},
     slots::Slots,
     socket,
 };
@@ -53,8 +54,7 @@ pub(crate) struct EpollReactor {
     accept_again_us: Option<u64>,
     buffer: Box<[u8]>,
     outboxes: Outboxes,
-    /// Connections with something newly queued.
-    dirty: Vec<ConnectionId>,
+    senders: Senders,
     /// Connections to be handed over at the start of the next turn: what was reported of them in this one must
     /// be in the caller's hands before another shard can report more.
     departing: Vec<ConnectionId>,
@@ -84,7 +84,7 @@ impl EpollReactor {
             accept_again_us: None,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
             outboxes: Outboxes::default(),
-            dirty: Vec::new(),
+            senders: Senders::default(),
             departing: Vec::new(),
             reported_bytes: false,
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
@@ -116,15 +116,13 @@ impl EpollReactor {
         !self.end().mailbox.is_empty() || self.writer.as_ref().is_some_and(Writer::has_done)
     }
 
-    fn flush_dirty(&mut self) {
-        for index in 0..self.dirty.len() {
-            let id = self.dirty[index];
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.dirty = false;
-                self.flush(id);
-            }
+    fn flush_senders(&mut self) {
+        let mut share = self.senders.share();
+        while let Some(id) = self.senders.next(&mut share, |id, place| {
+            self.connections.get_mut(id).is_some_and(|connection| connection.sender.leave(place))
+        }) {
+            self.flush(id);
         }
-        self.dirty.clear();
     }
 
     /// How long the kernel may keep us: until the caller's wish or the next deadline of our own.
@@ -307,6 +305,23 @@ impl EpollReactor {
         writer.write(Job { file, offset, buffer, token });
         Ok(())
     }
+
+    /// Adds to a connection's outbox, and gives it a place among the senders.
+    fn queue(
+        &mut self,
+        id: ConnectionId,
+        bytes: &[u8],
+        push: fn(&mut Senders, ConnectionId, &mut Place),
+    ) -> Result<(), SendError> {
+        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
+        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
+        push(&mut self.senders, id, &mut connection.sender);
+        Ok(())
+    }
 }
 
 impl Reactor for EpollReactor {
@@ -356,17 +371,17 @@ impl Reactor for EpollReactor {
     }
 
     fn send(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
-        if bytes.is_empty() {
-            return Ok(());
+        self.queue(id, bytes, Senders::push)
+    }
+
+    fn send_later(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
+        self.queue(id, bytes, Senders::push_later)
+    }
+
+    fn hurry(&mut self, connection: ConnectionId) {
+        if let Some(found) = self.connections.get_mut(connection) {
+            self.senders.hurry(connection, &mut found.sender);
         }
-        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
-        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
-        if !connection.dirty {
-            connection.dirty = true;
-            self.dirty.push(id);
-        }
-        Ok(())
     }
 
     fn close(&mut self, connection: ConnectionId) {
@@ -415,10 +430,11 @@ impl Reactor for EpollReactor {
         let time = clock::now();
         self.depart();
         self.collect();
-        self.flush_dirty();
+        self.flush_senders();
         self.expire(time);
         let reported = self.notices.report(time, on_event);
-        let wait = if reported { Duration::ZERO } else { self.shorten(wait, time) };
+        let wait =
+            if reported || !self.senders.is_empty() { Duration::ZERO } else { self.shorten(wait, time) };
         let count = self.wait(wait, ready)?;
         let time = clock::now();
         for index in 0..count {
@@ -437,6 +453,7 @@ impl Reactor for EpollReactor {
         let in_flight = self.writer.as_ref().map_or(0, Writer::under_way);
         Stats {
             connections: self.connections.len() as u64,
+            senders: self.senders.len() as u64,
             slots: self.limits.connections_max.into(),
             in_flight,
             ..self.stats

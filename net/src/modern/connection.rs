@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 
 use socket2::{SockAddr, Socket};
 
-use crate::{CloseReason, outbox::Outbox};
+use crate::{CloseReason, outbox::Outbox, senders::Place};
 
 /// Instead of a registered descriptor, while there is none.
 pub(super) const NO_DESCRIPTOR: u32 = u32::MAX;
@@ -77,7 +77,7 @@ pub(super) struct Connection {
     /// A send failed: nothing can be sent any more, but the peer's last bytes may still come.
     pub broken: bool,
     /// Noted in the list of those to flush.
-    pub dirty: bool,
+    pub sender: Place,
     /// The peer sent its end; nothing more can be received.
     pub ended: bool,
     /// The descriptor's close was submitted.
@@ -105,7 +105,7 @@ impl Connection {
             starved: false,
             sending: false,
             broken: false,
-            dirty: false,
+            sender: Place::None,
             ended: false,
             closing: false,
             outbox: None,

@@ -131,12 +131,9 @@ impl ModernReactor {
         self.progress(id);
     }
 
-    pub(super) fn mark_dirty(&mut self, id: ConnectionId) {
+    pub(super) fn let_send(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if !connection.dirty {
-            connection.dirty = true;
-            self.dirty.push(id);
-        }
+        self.senders.push(id, &mut connection.sender);
     }
 
     pub(super) fn adopt(&mut self, parcel: Parcel) {
@@ -208,7 +205,7 @@ impl ModernReactor {
                 connection.cancelled = false;
                 self.arm_receive(id);
                 self.flush_deadlines.set(clock::now().monotonic_us, id);
-                self.mark_dirty(id);
+                self.let_send(id);
             }
             Phase::Flushing | Phase::Lingering => {}
             Phase::Handing { .. } | Phase::Left | Phase::Ending(_) => {}
@@ -220,7 +217,7 @@ impl ModernReactor {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.phase == Phase::Open {
             connection.phase = Phase::Leaving { to: to as u32, token };
-            self.mark_dirty(id);
+            self.let_send(id);
         }
     }
 

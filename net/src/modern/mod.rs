@@ -47,6 +47,7 @@ use crate::{
     notice::{Notice, Notices},
     outbox::Outboxes,
     selftest,
+    senders::{Place, Senders},
     slots::Slots,
     socket,
     token::{NOBODY, Operation, pack, unpack},
@@ -54,6 +55,11 @@ use crate::{
 
 /// How long a busy shard looks for more work before it sleeps: waking a sleeping core costs about as much.
 const SPIN: Duration = Duration::from_micros(30);
+/// What came in is completed by the kernel some twenty at a time (`IO_LOCAL_TW_DEFAULT_MAX` in its `io_uring.c`), and no
+/// flag says that there is more: with so many, there may be.
+const COMPLETIONS_AT_ONCE: usize = 16;
+/// Completions after which the kernel is not asked for more in this turn.
+const COMPLETIONS_PER_TURN_MAX: usize = 256;
 /// How soon to try again what cannot be waited for: a shard that has not opened its port.
 const RETRY: Duration = Duration::from_millis(1);
 /// How long dropping a reactor waits for the kernel, in steps, before it leaks memory instead.
@@ -96,8 +102,7 @@ pub(crate) struct ModernReactor {
     /// When to accept again, after descriptors ran out.
     accept_again_us: Option<u64>,
     outboxes: Outboxes,
-    /// Connections with something newly queued.
-    dirty: Vec<ConnectionId>,
+    senders: Senders,
     /// Connections that wait for receive buffers, longest first.
     starved: VecDeque<ConnectionId>,
     /// Connections to be handed to a shard that has not opened its port yet.
@@ -138,7 +143,7 @@ impl ModernReactor {
             listener: ManuallyDrop::new(None),
             accept_again_us: None,
             outboxes: Outboxes::default(),
-            dirty: Vec::new(),
+            senders: Senders::default(),
             starved: VecDeque::new(),
             early: Vec::new(),
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
@@ -210,15 +215,13 @@ impl ModernReactor {
         }
     }
 
-    fn flush_dirty(&mut self) {
-        for index in 0..self.dirty.len() {
-            let id = self.dirty[index];
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.dirty = false;
-                self.flush(id);
-            }
+    fn flush_senders(&mut self) {
+        let mut share = self.senders.share();
+        while let Some(id) = self.senders.next(&mut share, |id, place| {
+            self.connections.get_mut(id).is_some_and(|connection| connection.sender.leave(place))
+        }) {
+            self.flush(id);
         }
-        self.dirty.clear();
     }
 
     /// Re-arms connections that ran out of buffers, longest waiting first, no more than can be served.
@@ -263,6 +266,20 @@ impl ModernReactor {
         result
     }
 
+    /// Takes what the kernel has completed, and what it completes when it is asked again: what came in must not wait for
+    /// what goes out.
+    fn take_completions(&mut self) -> io::Result<()> {
+        loop {
+            let before = self.completions.len();
+            self.ring.take(&mut self.completions);
+            let taken = self.completions.len();
+            if taken - before < COMPLETIONS_AT_ONCE || taken >= COMPLETIONS_PER_TURN_MAX {
+                return Ok(());
+            }
+            self.ring.ask()?;
+        }
+    }
+
     fn spin(&mut self, ready: &mut dyn FnMut() -> bool) -> bool {
         let start = Instant::now();
         while start.elapsed() < SPIN {
@@ -272,6 +289,23 @@ impl ModernReactor {
             std::hint::spin_loop();
         }
         false
+    }
+
+    /// Adds to a connection's outbox, and gives it a place among the senders.
+    fn queue(
+        &mut self,
+        id: ConnectionId,
+        bytes: &[u8],
+        push: fn(&mut Senders, ConnectionId, &mut Place),
+    ) -> Result<(), SendError> {
+        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
+        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
+        push(&mut self.senders, id, &mut connection.sender);
+        Ok(())
     }
 }
 
@@ -326,14 +360,17 @@ impl Reactor for ModernReactor {
     }
 
     fn send(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
-        if bytes.is_empty() {
-            return Ok(());
+        self.queue(id, bytes, Senders::push)
+    }
+
+    fn send_later(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
+        self.queue(id, bytes, Senders::push_later)
+    }
+
+    fn hurry(&mut self, connection: ConnectionId) {
+        if let Some(found) = self.connections.get_mut(connection) {
+            self.senders.hurry(connection, &mut found.sender);
         }
-        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
-        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
-        self.mark_dirty(id);
-        Ok(())
     }
 
     fn close(&mut self, connection: ConnectionId) {
@@ -374,12 +411,13 @@ impl Reactor for ModernReactor {
         self.expire(time);
         self.retry_early();
         self.feed_starved();
-        self.flush_dirty();
+        self.flush_senders();
         let reported = self.notices.report(time, on_event);
-        let wait = if reported { Duration::ZERO } else { self.shorten(wait, time) };
+        let wait =
+            if reported || !self.senders.is_empty() { Duration::ZERO } else { self.shorten(wait, time) };
         self.wait(wait, ready)?;
+        self.take_completions()?;
         let time = clock::now();
-        self.ring.take(&mut self.completions);
         self.busy = !self.completions.is_empty();
         while let Some(completion) = self.completions.pop_front() {
             self.handle(&completion, time, on_event);
@@ -398,6 +436,7 @@ impl Reactor for ModernReactor {
     fn stats(&self) -> Stats {
         Stats {
             connections: self.connections.len() as u64,
+            senders: self.senders.len() as u64,
             slots: self.limits.connections_max.into(),
             receive_buffers: u64::from(self.buffers.count()),
             receive_buffers_out: u64::from(self.buffers.out()),

@@ -279,7 +279,10 @@ impl World {
         for output in out.list {
             match output {
                 Output::Send { connection, bytes } => self.send(index, connection, &out.bytes[bytes]),
-                Output::SendShared { connection, frame } => self.send(index, connection, &frame),
+                Output::SendShared { connection, frame } | Output::SendLater { connection, frame } => {
+                    self.send(index, connection, &frame);
+                }
+                Output::Hurry { .. } => {}
                 Output::Abort { .. } => unreachable!("nobody is limited in this world"),
                 Output::Flush { connection } => self.send(index, connection, &[]),
                 Output::Close { connection } => {

@@ -13,6 +13,9 @@ use crate::record::{ConversationRecord, EventKind, EventRecord, Phase, Record, T
 /// Conversations whose key is remembered; the busy ones of some minutes.
 const KEYS_MAX: usize = 64 * 1024;
 
+/// Steps of SQLite's machine between two pauses; one takes a tenth of a microsecond or so.
+const STEPS_BETWEEN_PAUSES: std::ffi::c_int = 1_000;
+
 /// Writes what the journal says.
 #[derive(Debug)]
 pub struct Projection {
@@ -29,6 +32,16 @@ impl Projection {
     /// Opens or makes a database in memory that others may open by the same name.
     pub fn open_shared_memory(name: &str) -> Result<Self, SqlError> {
         Ok(Self { connection: open_memory(name)?, keys: HashMap::new() })
+    }
+
+    /// Calls `pause` again and again while it works, a tenth of a millisecond apart or so, so that a thread with more
+    /// urgent work for the same core need not wait for a batch.
+    pub fn pause_often(&mut self, mut pause: impl FnMut() + Send + 'static) -> Result<(), SqlError> {
+        let go_on = move || {
+            pause();
+            false
+        };
+        Ok(self.connection.progress_handler(STEPS_BETWEEN_PAUSES, Some(go_on))?)
     }
 
     /// Before much is applied at once: commits do not wait for the disk, and are kept in the WAL. What is applied
@@ -84,17 +97,16 @@ fn apply(
 ) -> Result<u64, SqlError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut progress = progress(&transaction, stream)?;
-    let mut changes = BTreeMap::new();
-    let mut is_new = false;
-    for (number, record) in batch.iter().filter(|(number, _)| *number > progress).collect::<Vec<_>>() {
+    let first = batch.partition_point(|(number, _)| *number <= progress);
+    let records = &batch[first..];
+    for (number, _) in records {
         if *number != progress + 1 {
             return Err(SqlError::Missing { stream, needed: progress + 1, given: *number });
         }
-        add(&transaction, keys, &mut changes, record)?;
         progress = *number;
-        is_new = true;
     }
-    if is_new {
+    if !records.is_empty() {
+        let changes = add(&transaction, keys, records.iter().map(|(_, record)| record))?;
         for (key, change) in changes {
             change.write(&transaction, key)?;
         }
@@ -104,23 +116,38 @@ fn apply(
     Ok(progress)
 }
 
-/// Adds a record, and to `changes` what it makes of its conversation.
-pub(super) fn add(
+/// Adds records, and returns what they make of their conversations.
+pub(super) fn add<'a>(
     transaction: &Transaction<'_>,
     keys: &mut HashMap<String, i64>,
-    changes: &mut BTreeMap<i64, Change>,
-    record: &Record,
-) -> Result<(), SqlError> {
-    match record {
-        Record::Conversation(record) => insert_conversation(transaction, keys, record)?,
-        Record::Team(record) => set_team(transaction, record)?,
-        Record::Event(event) => {
-            let key = key(transaction, keys, event)?;
-            add_event(transaction, key, event)?;
-            changes.entry(key).or_insert_with(|| Change::new(event.at_ms)).add(event);
+    records: impl Iterator<Item = &'a Record>,
+) -> Result<BTreeMap<i64, Change>, SqlError> {
+    let mut changes = BTreeMap::new();
+    let mut events = Vec::new();
+    for record in records {
+        match record {
+            Record::Conversation(record) => insert_conversation(transaction, keys, record)?,
+            Record::Team(record) => set_team(transaction, record)?,
+            Record::Event(event) => {
+                let key = key(transaction, keys, event)?;
+                changes.entry(key).or_insert_with(|| Change::new(event.at_ms)).add(event);
+                events.push((key, event));
+            }
         }
     }
-    Ok(())
+    // In the order of the table, so that a page that has several of them is visited once.
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_by_key(|&index| (events[index].0, events[index].1.seq));
+    let mut is_new = vec![false; events.len()];
+    for index in order {
+        let (key, event) = events[index];
+        is_new[index] = insert_event(transaction, key, event)?;
+    }
+    // In the order of time, in which a search goes.
+    for ((key, event), _) in events.into_iter().zip(is_new).filter(|(_, is_new)| *is_new) {
+        search::index(transaction, rows::event_key(key, event.seq), event)?;
+    }
+    Ok(changes)
 }
 
 /// An event, to be found by what it says.

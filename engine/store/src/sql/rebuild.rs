@@ -247,7 +247,7 @@ fn tell_unreadable(read: &mut OldRead, table: &str, stretches: Vec<(i64, i64)>) 
 
 fn add_conversations(connection: &mut Connection, old: &Old, read: &mut OldRead) -> Result<(), SqlError> {
     let mut batches = Batches::begin(connection)?;
-    let stretches = old.by_key("conversations", rows::CONVERSATION_COLUMNS, &mut |row| {
+    let stretches = old.by_row("conversations", rows::CONVERSATION_COLUMNS, &mut |row| {
         // A row that means nothing may still be known by its id.
         let Ok(row) = rows::conversation(row) else { return Ok(false) };
         insert_row(batches.connection, &row)?;
@@ -335,17 +335,16 @@ fn add_events(
     read: &mut OldRead,
     progress: Progress<'_>,
 ) -> Result<(), SqlError> {
-    let mut of: Option<(i64, Option<String>)> = None;
     let mut pending: Vec<(i64, EventRecord)> = Vec::new();
-    let mut seen = 0;
-    let stretches = old.by_key("events", rows::EVENT_COLUMNS, &mut |row| {
+    let known: i64 =
+        connection.query_row("SELECT coalesce(sum(seq), 0) FROM conversations", [], |row| row.get(0))?;
+    let stretches = old.by_row("events", rows::EVENT_COLUMNS, &mut |row| {
         let key: i64 = row.get::<_, i64>(0)? >> SEQ_BITS;
-        if of.as_ref().is_none_or(|(known, _)| *known != key) {
-            of = Some((key, id(connection, key)?));
-            seen += 1;
-            progress(seen, read.conversations.max(seen));
+        let done = read.events + read.orphans + 1;
+        if done.is_multiple_of(BATCH_ROWS) {
+            progress(done, rows::unsigned(known).max(done));
         }
-        let Some((_, Some(id))) = &of else {
+        let Some(id) = &id(connection, key)? else {
             read.orphans += 1;
             return Ok(true);
         };

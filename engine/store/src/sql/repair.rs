@@ -3,10 +3,7 @@
 //! [`Repairer`] writes again what follows from other rows. [`Projection::apply_salvaged`] takes in what was
 //! left of a damaged stretch of the journal, and says in its place that something is lost.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeSet, path::Path};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
@@ -118,10 +115,8 @@ impl Projection {
         let (connection, keys) = self.parts();
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let progress = projection::progress(&transaction, stream)?;
-        let mut changes = BTreeMap::new();
-        for (_, record) in salvaged.iter().filter(|(number, _)| (progress + 1..=up_to).contains(number)) {
-            projection::add(&transaction, keys, &mut changes, record)?;
-        }
+        let missing = salvaged.iter().filter(|(number, _)| (progress + 1..=up_to).contains(number));
+        let changes = projection::add(&transaction, keys, missing.map(|(_, record)| record))?;
         for (&key, change) in &changes {
             change.write(&transaction, key)?;
         }

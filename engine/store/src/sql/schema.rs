@@ -1,7 +1,8 @@
 //! The tables, and how older files become newer ones.
 //!
-//! An event's key is its conversation's key, shifted, plus its number: a conversation's events lie side by
-//! side, and a page of history is a few reads.
+//! An event's key is its conversation's key, shifted, plus its number: in the index a conversation's events lie side
+//! by side. The rows lie as they came: a busy second is a few pages written, and not a page for each conversation that
+//! said something.
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -13,6 +14,7 @@ const MIGRATIONS: &[Step] = &[
     Step { sql: VERSION_2, fill: Some(search::index_all) },
     Step { sql: VERSION_3, fill: None },
     Step { sql: VERSION_4, fill: None },
+    Step { sql: VERSION_5, fill: None },
 ];
 
 /// One step: tables, and what has to be put into them that is not SQL's to make.
@@ -23,6 +25,25 @@ struct Step {
 
 /// Returns how many rows it put in.
 type Fill = fn(&Transaction<'_>) -> Result<u64, SqlError>;
+
+/// Events in the order of their coming.
+const VERSION_5: &str = "
+    ALTER TABLE events RENAME TO events_by_key;
+    CREATE TABLE events (
+        key INTEGER NOT NULL UNIQUE,
+        at INTEGER NOT NULL,
+        kind INTEGER NOT NULL,
+        role INTEGER NOT NULL,
+        from_id TEXT NOT NULL,
+        from_name TEXT NOT NULL,
+        client_id TEXT NOT NULL,
+        content TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        phase INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO events SELECT * FROM events_by_key;
+    DROP TABLE events_by_key;
+";
 
 /// Canned replies.
 const VERSION_4: &str = "

@@ -1,6 +1,6 @@
 //! A database that may be damaged, read as far as it can be.
 //!
-//! A page that cannot be read ends a scan, not the reading: by key, it goes on behind the page; where there
+//! A page that cannot be read ends a scan, not the reading: by row, it goes on behind the page; where there
 //! is no number to go on from, it goes on from the other end.
 
 use std::{collections::BTreeMap, path::Path};
@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row, params, types::Value};
 
 use super::super::{SqlError, open_reader, rows};
 
-/// A stretch of keys that could not be read, both ends included.
+/// A stretch of row numbers that could not be read, both ends included.
 pub(super) type Stretch = (i64, i64);
 
 /// The old database.
@@ -31,9 +31,9 @@ impl Old {
         rows::progress(&self.connection)
     }
 
-    /// Rows of a table with a number as its key, in order; `each` is false for a row that means nothing.
+    /// Rows of a table that numbers them, in that order; `each` is false for a row that means nothing.
     /// Returns what could not be read.
-    pub(super) fn by_key(
+    pub(super) fn by_row(
         &self,
         table: &str,
         columns: &str,
@@ -56,7 +56,7 @@ impl Old {
         }
     }
 
-    /// Reads from that key on; true: to the end. `last` is the key of the last row read.
+    /// Reads from that row on; true: to the end. `last` is the last row read.
     fn scan(
         &self,
         table: &str,
@@ -66,32 +66,33 @@ impl Old {
         unreadable: &mut Vec<Stretch>,
         each: &mut dyn FnMut(&Row<'_>) -> Result<bool, SqlError>,
     ) -> Result<bool, SqlError> {
-        let sql = format!("SELECT {columns} FROM {table} WHERE key >= ?1 ORDER BY key");
+        let sql = format!("SELECT {columns}, rowid FROM {table} WHERE rowid >= ?1 ORDER BY rowid");
         let Ok(mut statement) = self.connection.prepare_cached(&sql) else { return Ok(false) };
+        let number = statement.column_count() - 1;
         let Ok(mut found) = statement.query([from]) else { return Ok(false) };
         loop {
             match found.next() {
                 Ok(None) => return Ok(true),
                 Err(_) => return Ok(false),
                 Ok(Some(row)) => {
-                    let Ok(key) = row.get(0) else { return Ok(false) };
-                    *last = Some(key);
+                    let Ok(number) = row.get(number) else { return Ok(false) };
+                    *last = Some(number);
                     if !each(row)? {
-                        unreadable.push((key, key));
+                        unreadable.push((number, number));
                     }
                 }
             }
         }
     }
 
-    /// The first key from `bad` on that can be read, found by doubling and halving.
+    /// The first row from `bad` on that can be read, found by doubling and halving.
     fn readable_after(&self, table: &str, bad: i64) -> Option<i64> {
-        let sql = format!("SELECT key FROM {table} WHERE key >= ?1 ORDER BY key LIMIT 1");
+        let sql = format!("SELECT rowid FROM {table} WHERE rowid >= ?1 ORDER BY rowid LIMIT 1");
         let probe = |from: i64| -> Option<i64> {
             let mut statement = self.connection.prepare_cached(&sql).ok()?;
             statement.query_row([from], |row| row.get(0)).ok()
         };
-        // No key is negative; where the table's beginning is bad, doubling starts at 1.
+        // No number is negative; where the table's beginning is bad, doubling starts at 1.
         let (mut bad, mut distance) = (bad.max(0), 1_i64);
         let mut good = loop {
             let from = bad.checked_add(distance)?;
