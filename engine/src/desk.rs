@@ -67,7 +67,6 @@ pub struct Desk {
     /// Who gave back what waits, and until when they are passed over.
     declined: HashMap<ConversationKey, Vec<(AgentName, u64)>>,
     arrivals: u64,
-    statuses_after_ms: u64,
 }
 
 impl Desk {
@@ -80,7 +79,6 @@ impl Desk {
             agents: Agents::default(),
             declined: HashMap::new(),
             arrivals: 0,
-            statuses_after_ms: 0,
         }
     }
 

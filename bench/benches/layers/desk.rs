@@ -54,6 +54,7 @@ impl OneShard {
             identity: identity.clone(),
             gate: Gate::new(GateLimits::none()),
             peers: PeerLimits::default(),
+            kept_records_max: usize::MAX / 2,
             origins: Origins::default(),
             tls: None,
             proxies: Proxies::default(),

@@ -119,6 +119,7 @@ impl Server {
             identity: machine.identity.clone(),
             gate: Gate::new(GateLimits::none()),
             peers: PeerLimits::default(),
+            kept_records_max: limits::KEPT_RECORDS_MAX,
             origins: Origins::default(),
             tls: None,
             proxies: Proxies::default(),

@@ -117,6 +117,8 @@ pub struct Agents {
     stale: BTreeSet<AgentName>,
     /// Whose number of conversations changed, and the others have not heard of it.
     stale_loads: BTreeSet<AgentName>,
+    /// When the next of either may be told.
+    told_after_ms: [u64; 2],
 }
 
 impl Agents {
@@ -183,31 +185,30 @@ impl Agents {
         self.agents.iter().map(|(name, agent)| agent.status(name))
     }
 
-    /// Some of those of whom there is something new: each is told to each, so of many only a few at once. With the
-    /// time until the next may be told, in milliseconds.
-    fn take_stale(&mut self) -> (Vec<AgentStatus>, u64) {
+    /// Some of those of whom there is something new: each is told to each, so of many only a few at once.
+    fn take_stale(&mut self, now_ms: u64) -> Vec<AgentStatus> {
         let hearers = self.agents.len().max(1) as u64;
-        let at_once =
-            |a_second_max: u64| (a_second_max * STATUSES_EVERY_MS / 1_000 / hearers).max(1) as usize;
-        let pause_ms = |told: usize, a_second_max: u64| told as u64 * hearers * 1_000 / a_second_max;
         let mut told = Vec::new();
-        for _ in 0..at_once(STATUSES_A_SECOND_MAX) {
-            let Some(name) = self.stale.pop_first() else { break };
-            // What is told is all of it: state, capacity and load.
-            self.stale_loads.remove(&name);
-            told.push(name);
+        for (kind, a_second_max) in [(0, STATUSES_A_SECOND_MAX), (1, LOADS_A_SECOND_MAX)] {
+            if now_ms < self.told_after_ms[kind] {
+                continue;
+            }
+            let before = told.len();
+            for _ in 0..(a_second_max * STATUSES_EVERY_MS / 1_000 / hearers).max(1) {
+                let stale = if kind == 0 { &mut self.stale } else { &mut self.stale_loads };
+                let Some(name) = stale.pop_first() else { break };
+                // What is told is all of it: state, capacity and load.
+                self.stale.remove(&name);
+                self.stale_loads.remove(&name);
+                told.push(name);
+            }
+            let messages = (told.len() - before) as u64 * hearers;
+            if messages > 0 {
+                let pause_ms = (messages * 1_000 / a_second_max).max(STATUSES_EVERY_MS);
+                self.told_after_ms[kind] = now_ms + pause_ms;
+            }
         }
-        let states = told.len();
-        for _ in 0..at_once(LOADS_A_SECOND_MAX) {
-            let Some(name) = self.stale_loads.pop_first() else { break };
-            self.stale.remove(&name);
-            told.push(name);
-        }
-        let pause_ms = pause_ms(states, STATUSES_A_SECOND_MAX)
-            .max(pause_ms(told.len() - states, LOADS_A_SECOND_MAX))
-            .max(STATUSES_EVERY_MS);
-        let told = told.iter().filter_map(|name| Some(self.agents.get(name)?.status(name)));
-        (told.collect(), pause_ms)
+        told.iter().filter_map(|name| Some(self.agents.get(name)?.status(name))).collect()
     }
 }
 
@@ -264,13 +265,6 @@ impl Desk {
 
     /// A turn of the desk's shard must stay short, however many agents there are.
     pub(super) fn announce_statuses(&mut self, now: Time, out: &mut Vec<DeskOutput>) {
-        if now.ms < self.statuses_after_ms {
-            return;
-        }
-        let (told, pause_ms) = self.agents.take_stale();
-        if !told.is_empty() {
-            self.statuses_after_ms = now.ms + pause_ms;
-        }
-        out.extend(told.into_iter().map(DeskOutput::PresenceChanged));
+        out.extend(self.agents.take_stale(now.ms).into_iter().map(DeskOutput::PresenceChanged));
     }
 }

@@ -320,8 +320,8 @@ impl Shard {
             self.counts.refused_journal[vip] += 1;
             return Err(JOURNAL_FULL);
         }
-        let kept_max = limits::KEPT_RECORDS_MAX / self.settings.shards << vip;
-        if self.overloaded || self.conversations.kept() > kept_max {
+        let lags = self.conversations.kept() >= self.settings.kept_records_max << vip;
+        if self.overloaded || lags {
             self.counts.refused_overloaded[vip] += 1;
             return Err(OVERLOADED);
         }

@@ -367,6 +367,8 @@ pub struct Settings {
     pub gate: Gate,
     /// What one connection may do.
     pub peers: PeerLimits,
+    /// Records that SQL may lack before new messages are refused; see [`crate::limits::KEPT_RECORDS_MAX`].
+    pub kept_records_max: usize,
     /// Which web pages may connect.
     pub origins: Origins,
     /// Whether and how the public port speaks TLS.

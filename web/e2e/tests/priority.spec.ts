@@ -14,8 +14,6 @@ const FOLDER = join(import.meta.dirname, '../screenshots');
 /** What an agent's visitor may wait for another agent. */
 const HANDOVER_MS_MAX = 10_000;
 
-test.use({ serve: ['--agent-lease-ms', '3000'] });
-
 async function picture(page: Page, what: string): Promise<void> {
   await page.screenshot({ path: join(FOLDER, `priority-${what}.png`), animations: 'disabled' });
 }

@@ -540,6 +540,31 @@ fn under_pressure_messages_are_refused_with_a_time_and_counted() {
 }
 
 #[test]
+fn what_sql_lacks_has_a_limit_and_vips_have_twice_as_much() {
+    let mut world = World::new(1);
+    world.keeping(8);
+    let normal = world.visitor_of(0, "u1", Class::Normal, "");
+    let vip = world.visitor_of(0, "u2", Class::Vip, "");
+    let taken = |world: &mut World, client: usize, letter: char| {
+        for number in 0..9 {
+            world.say(client, &format!("{letter}{number}"), "hello");
+            world.run();
+        }
+        world.acks(client).len()
+    };
+    let by_normal = taken(&mut world, normal, 'a');
+    assert!((1..=8).contains(&by_normal), "{by_normal}");
+    assert_eq!(world.refusal(normal).as_deref(), Some("overloaded"));
+    let by_vip = taken(&mut world, vip, 'b');
+    assert!((1..=8).contains(&by_vip), "{by_vip}");
+    assert_eq!(world.refusal(vip).as_deref(), Some("overloaded"));
+    world.project();
+    world.say(normal, "a9", "hello");
+    world.run();
+    assert_eq!(world.acks(normal).len(), by_normal + 1, "SQL has caught up");
+}
+
+#[test]
 fn broken_frames_are_closed_with_the_right_code() {
     let cases: [(Opcode, &[u8], u16); 3] = [
         (Opcode::Binary, b"{}", 1003),

@@ -24,7 +24,7 @@ use crate::{
     gate::{Gate, GateLimits},
     identity::{AgentRole, Class, Identity, VisitorClaims},
     jobs::{Done, Job, KnownOfVisitor},
-    limits::PeerLimits,
+    limits::{self, PeerLimits},
     origin::Origins,
     placement,
     proxies::Proxies,
@@ -121,6 +121,7 @@ impl World {
             identity: Identity::new(&[1; 32], &[2; 32]),
             gate: Gate::new(GateLimits::none()),
             peers: PeerLimits::default(),
+            kept_records_max: limits::KEPT_RECORDS_MAX,
             origins: Origins::default(),
             tls: port.as_ref().map(|port| port.server.clone()),
             proxies,
@@ -150,6 +151,12 @@ impl World {
     /// The same server with compression off.
     pub fn without_deflate(&mut self) {
         self.settings.websocket_deflate = false;
+        self.crash();
+    }
+
+    /// The same server with so little room for what SQL lacks.
+    pub fn keeping(&mut self, records: usize) {
+        self.settings.kept_records_max = records;
         self.crash();
     }
 
