@@ -27,7 +27,7 @@ pub const DRAINED_ABOVE_BYTES: usize = 16 * 1024;
 /// Outbox buffers kept for reuse by each reactor.
 pub(crate) const OUTBOXES_POOLED_MAX: usize = 1_024;
 /// An outbox buffer that grew past this many bytes is freed and not kept.
-pub(crate) const OUTBOX_POOLED_BYTES_MAX: usize = 16 * 1024;
+pub(crate) const OUTBOX_POOLED_BYTES_MAX: usize = 4 * 1024;
 /// Length and offset of a durable write are multiples of this, and so is its memory.
 pub(crate) const BLOCK_BYTES: usize = 4_096;
 /// Writes that may wait for the helper thread of the epoll backend at once.

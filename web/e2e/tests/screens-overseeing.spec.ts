@@ -20,6 +20,8 @@ const TOURS: { name: string; options: BrowserContextOptions; phone: boolean }[] 
 
 for (const { name, options, phone } of TOURS) {
   test(`screens of overseeing: ${name}`, async ({ browser, desk }) => {
+    // Some eighty seconds, most of it in pictures.
+    test.setTimeout(240_000);
     const zh = name.startsWith('zh');
     let number = 0;
     const picture = async (page: Page, what: string): Promise<void> => {
