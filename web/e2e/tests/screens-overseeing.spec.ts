@@ -20,7 +20,7 @@ const TOURS: { name: string; options: BrowserContextOptions; phone: boolean }[] 
 
 for (const { name, options, phone } of TOURS) {
   test(`screens of overseeing: ${name}`, async ({ browser, desk }) => {
-    // Some eighty seconds, most of it in pictures.
+    // Ten seconds, or eighty as part of the whole suite on two cores.
     test.setTimeout(240_000);
     const zh = name.startsWith('zh');
     let number = 0;
