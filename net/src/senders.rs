@@ -8,7 +8,11 @@
 
 use std::collections::VecDeque;
 
-use crate::ConnectionId;
+use crate::{
+    ConnectionId, SendError,
+    outbox::{Outbox, Outboxes},
+    slots::Slots,
+};
 
 /// Connections that send in one turn.
 const PER_TURN_MAX: usize = 32;
@@ -33,7 +37,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// Leaves that place for none; false: it was in another.
-    pub(crate) fn leave(&mut self, place: Self) -> bool {
+    fn leave(&mut self, place: Self) -> bool {
         let is_there = *self == place;
         if is_there {
             *self = Self::None;
@@ -42,9 +46,19 @@ impl Place {
     }
 }
 
+/// A backend's connection, as far as it sends.
+pub(crate) trait Sender {
+    /// Whether more may be queued.
+    fn takes_bytes(&self) -> bool;
+    /// What is on its way to the peer, if anything, and the place among the senders.
+    fn sending(&mut self) -> (&mut Option<Box<Outbox>>, &mut Place);
+}
+
 /// The queues of a reactor. Whoever has moved from one to a better one since is passed over there.
 #[derive(Debug, Default)]
 pub(crate) struct Senders {
+    pub outboxes: Outboxes,
+    outbox_bytes_max: usize,
     urgent: VecDeque<ConnectionId>,
     others: VecDeque<ConnectionId>,
     later: VecDeque<ConnectionId>,
@@ -59,8 +73,65 @@ pub(crate) struct Share {
 }
 
 impl Senders {
+    /// Nobody has anything to send, and may have so many bytes.
+    pub(crate) fn new(outbox_bytes_max: usize) -> Self {
+        Self { outbox_bytes_max, ..Self::default() }
+    }
+
+    /// As [`crate::Reactor::send`].
+    pub(crate) fn send(
+        &mut self,
+        connections: &mut Slots<impl Sender>,
+        id: ConnectionId,
+        bytes: &[u8],
+    ) -> Result<(), SendError> {
+        self.queue(connections, id, bytes, Self::push)
+    }
+
+    /// As [`crate::Reactor::send_later`].
+    pub(crate) fn send_later(
+        &mut self,
+        connections: &mut Slots<impl Sender>,
+        id: ConnectionId,
+        bytes: &[u8],
+    ) -> Result<(), SendError> {
+        self.queue(connections, id, bytes, Self::push_later)
+    }
+
+    fn queue(
+        &mut self,
+        connections: &mut Slots<impl Sender>,
+        id: ConnectionId,
+        bytes: &[u8],
+        push: fn(&mut Self, ConnectionId, &mut Place),
+    ) -> Result<(), SendError> {
+        let connection = connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (outbox, place) = connection.sending();
+        let outbox = outbox.get_or_insert_with(|| self.outboxes.take());
+        outbox.queue(bytes, self.outbox_bytes_max)?;
+        push(self, id, place);
+        Ok(())
+    }
+
+    /// As [`crate::Reactor::hurry`].
+    pub(crate) fn hurry(&mut self, connections: &mut Slots<impl Sender>, id: ConnectionId) {
+        if let Some(connection) = connections.get_mut(id) {
+            self.push_urgent(id, connection.sending().1);
+        }
+    }
+
+    /// Lets the connection have a turn, whether or not anything is queued.
+    pub(crate) fn let_send(&mut self, connections: &mut Slots<impl Sender>, id: ConnectionId) {
+        if let Some(connection) = connections.get_mut(id) {
+            self.push(id, connection.sending().1);
+        }
+    }
+
     /// Puts a connection at the end of the others, unless it has so good a place.
-    pub(crate) fn push(&mut self, id: ConnectionId, place: &mut Place) {
+    fn push(&mut self, id: ConnectionId, place: &mut Place) {
         if matches!(place, Place::None | Place::Later) {
             *place = Place::Other;
             self.others.push_back(id);
@@ -68,7 +139,7 @@ impl Senders {
     }
 
     /// Puts a connection behind all others, unless it has a place.
-    pub(crate) fn push_later(&mut self, id: ConnectionId, place: &mut Place) {
+    fn push_later(&mut self, id: ConnectionId, place: &mut Place) {
         if *place == Place::None {
             *place = Place::Later;
             self.later.push_back(id);
@@ -76,7 +147,7 @@ impl Senders {
     }
 
     /// Lets a connection that has something to send go before the others.
-    pub(crate) fn hurry(&mut self, id: ConnectionId, place: &mut Place) {
+    fn push_urgent(&mut self, id: ConnectionId, place: &mut Place) {
         if matches!(place, Place::Other | Place::Later) {
             *place = Place::Urgent;
             self.urgent.push_back(id);
@@ -89,8 +160,17 @@ impl Senders {
         Share { urgent: others - self.others.len().min(OTHERS_MIN), others, all: PER_TURN_MAX }
     }
 
-    /// The next that may send in this turn. `leave` lets a connection leave that place, and says whether it had it.
+    /// The next that may send in this turn; it has no place then.
     pub(crate) fn next(
+        &mut self,
+        connections: &mut Slots<impl Sender>,
+        share: &mut Share,
+    ) -> Option<ConnectionId> {
+        self.pop(share, |id, place| connections.get_mut(id).is_some_and(|c| c.sending().1.leave(place)))
+    }
+
+    /// `leave` lets a connection leave that place, and says whether it had it.
+    fn pop(
         &mut self,
         share: &mut Share,
         mut leave: impl FnMut(ConnectionId, Place) -> bool,
@@ -150,7 +230,7 @@ mod tests {
 
         fn hurry(&mut self, slots: impl IntoIterator<Item = u32>) {
             for slot in slots {
-                self.senders.hurry(id(slot), self.places.entry(id(slot)).or_default());
+                self.senders.push_urgent(id(slot), self.places.entry(id(slot)).or_default());
             }
         }
 
@@ -166,7 +246,7 @@ mod tests {
             let mut sent = Vec::new();
             let places = &mut self.places;
             let mut leave = |id, place| places.get_mut(&id).is_some_and(|known| known.leave(place));
-            while let Some(next) = self.senders.next(&mut share, &mut leave) {
+            while let Some(next) = self.senders.pop(&mut share, &mut leave) {
                 sent.push(next.slot);
             }
             sent

@@ -2,7 +2,11 @@
 
 use std::net::TcpStream;
 
-use crate::{CloseReason, outbox::Outbox, senders::Place};
+use crate::{
+    CloseReason,
+    outbox::Outbox,
+    senders::{Place, Sender},
+};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +41,7 @@ pub(super) struct Connection {
     pub receiving: Option<u16>,
     /// The buffer of a write under way.
     pub sending: Option<u16>,
-    /// Noted in the list of those to flush.
+    /// Among those who have something to send.
     pub sender: Place,
     /// The peer sent its end; nothing more can be read.
     pub ended: bool,
@@ -66,11 +70,6 @@ impl Connection {
         self.receiving.is_some() || self.sending.is_some()
     }
 
-    /// Whether the engine may still queue bytes.
-    pub(super) fn takes_bytes(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Connecting)
-    }
-
     /// Whether bytes of the peer are reported.
     pub(super) fn reports_bytes(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Leaving { .. })
@@ -97,5 +96,15 @@ impl Connection {
             Phase::Flushing | Phase::Lingering => CloseReason::Ours,
             Phase::Connecting | Phase::Open | Phase::Leaving { .. } => CloseReason::Peer,
         }
+    }
+}
+
+impl Sender for Connection {
+    fn takes_bytes(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Connecting)
+    }
+
+    fn sending(&mut self) -> (&mut Option<Box<Outbox>>, &mut Place) {
+        (&mut self.outbox, &mut self.sender)
     }
 }

@@ -56,9 +56,7 @@ impl BasicReactor {
     /// Sends the turn's share of what is queued, as much at once as there are buffers.
     fn flush_senders(&mut self, time: Time, on_event: OnEvent<'_>) -> io::Result<()> {
         let mut share = self.senders.share();
-        while let Some(id) = self.senders.next(&mut share, |id, place| {
-            self.connections.get_mut(id).is_some_and(|connection| connection.sender.leave(place))
-        }) {
+        while let Some(id) = self.senders.next(&mut self.connections, &mut share) {
             if self.sends.is_exhausted() {
                 self.exchange(time, on_event)?;
             }
@@ -216,7 +214,7 @@ impl BasicReactor {
             if outbox.was_large() && connection.phase == Phase::Open {
                 self.notices.push(Notice::Drained(id));
             }
-            self.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
+            self.senders.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
             self.watch(id, false);
             return self.flushed(id);
         }

@@ -47,10 +47,9 @@ use crate::{
     files::Files,
     limits::{ACCEPTS_PER_TURN_MAX, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX},
     notice::{Notice, Notices},
-    outbox::Outboxes,
     poller::{Poller, READ, READ_EDGE, WRITE},
     selftest,
-    senders::{Place, Senders},
+    senders::Senders,
     slots::Slots,
     socket,
 };
@@ -84,7 +83,6 @@ pub(crate) struct BasicReactor {
     listener: Option<TcpListener>,
     /// When to accept again, after descriptors or slots ran out.
     accept_again_us: Option<u64>,
-    outboxes: Outboxes,
     senders: Senders,
     /// Connections to be handed over at the start of the next turn: what was reported of them in this one must
     /// be in the caller's hands before another shard can report more.
@@ -147,8 +145,7 @@ impl BasicReactor {
             connections: Slots::new(limits.connections_max),
             listener: None,
             accept_again_us: None,
-            outboxes: Outboxes::default(),
-            senders: Senders::default(),
+            senders: Senders::new(limits.outbox_bytes_max),
             departing: Vec::new(),
             reported_bytes: false,
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
@@ -221,23 +218,6 @@ impl BasicReactor {
             tracing::error!(%error, "cannot stop watching a connection");
         }
     }
-
-    /// Adds to a connection's outbox, and gives it a place among the senders.
-    fn queue(
-        &mut self,
-        id: ConnectionId,
-        bytes: &[u8],
-        push: fn(&mut Senders, ConnectionId, &mut Place),
-    ) -> Result<(), SendError> {
-        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
-        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
-        push(&mut self.senders, id, &mut connection.sender);
-        Ok(())
-    }
 }
 
 fn context(what: &str, error: io::Error) -> io::Error {
@@ -301,17 +281,15 @@ impl Reactor for BasicReactor {
     }
 
     fn send(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        self.queue(id, bytes, Senders::push)
+        self.senders.send(&mut self.connections, id, bytes)
     }
 
     fn send_later(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        self.queue(id, bytes, Senders::push_later)
+        self.senders.send_later(&mut self.connections, id, bytes)
     }
 
     fn hurry(&mut self, connection: ConnectionId) {
-        if let Some(found) = self.connections.get_mut(connection) {
-            self.senders.hurry(connection, &mut found.sender);
-        }
+        self.senders.hurry(&mut self.connections, connection);
     }
 
     fn close(&mut self, connection: ConnectionId) {

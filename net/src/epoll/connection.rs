@@ -2,7 +2,11 @@
 
 use std::net::TcpStream;
 
-use crate::{CloseReason, outbox::Outbox, senders::Place};
+use crate::{
+    CloseReason,
+    outbox::Outbox,
+    senders::{Place, Sender},
+};
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub(super) struct Connection {
     pub phase: Phase,
     /// What is on its way to the peer; `None` while that is nothing.
     pub outbox: Option<Box<Outbox>>,
-    /// Noted in the list of those to flush.
+    /// Among those who have something to send.
     pub sender: Place,
     /// The peer sent its end; nothing more can be read.
     pub ended: bool,
@@ -44,11 +48,6 @@ const _: () = assert!(size_of::<Connection>() <= 120, "a slot adds 8 bytes to th
 impl Connection {
     pub(super) fn new(stream: TcpStream, phase: Phase, interest: u32) -> Self {
         Self { stream, phase, outbox: None, sender: Place::None, ended: false, interest }
-    }
-
-    /// Whether the engine may still queue bytes.
-    pub(super) fn takes_bytes(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Connecting)
     }
 
     /// Whether bytes of the peer are reported.
@@ -66,5 +65,15 @@ impl Connection {
             Phase::Flushing | Phase::Lingering => CloseReason::Ours,
             Phase::Connecting | Phase::Open | Phase::Leaving { .. } => CloseReason::Peer,
         }
+    }
+}
+
+impl Sender for Connection {
+    fn takes_bytes(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Connecting)
+    }
+
+    fn sending(&mut self) -> (&mut Option<Box<Outbox>>, &mut Place) {
+        (&mut self.outbox, &mut self.sender)
     }
 }

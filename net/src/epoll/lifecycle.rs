@@ -65,7 +65,7 @@ impl EpollReactor {
             return self.failed(id, error);
         }
         if let Some(outbox) = connection.outbox.take() {
-            self.outboxes.give_back(outbox);
+            self.senders.outboxes.give_back(outbox);
         }
         // Makes the end certain to be found even where the error was already taken by this send.
         if let Err(error) = connection.stream.shutdown(Shutdown::Both) {
@@ -83,7 +83,7 @@ impl EpollReactor {
             Phase::Open | Phase::Leaving { .. } => {
                 connection.phase = Phase::Flushing;
                 self.flush_deadlines.set(now_us, id);
-                self.let_send(id);
+                self.senders.let_send(&mut self.connections, id);
             }
         }
     }
@@ -93,13 +93,8 @@ impl EpollReactor {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.phase == Phase::Open {
             connection.phase = Phase::Leaving { to: to as u32, token };
-            self.let_send(id);
+            self.senders.let_send(&mut self.connections, id);
         }
-    }
-
-    fn let_send(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        self.senders.push(id, &mut connection.sender);
     }
 
     /// Goes on with a connection that waited for its outbox to be empty.
@@ -154,7 +149,7 @@ impl EpollReactor {
     pub(super) fn finish(&mut self, id: ConnectionId, reason: CloseReason) {
         let Some(connection) = self.connections.remove(id) else { return };
         if let Some(outbox) = connection.outbox {
-            self.outboxes.give_back(outbox);
+            self.senders.outboxes.give_back(outbox);
         }
         self.stats.system_calls += 1;
         drop(connection.stream);

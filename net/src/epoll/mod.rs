@@ -27,9 +27,8 @@ use crate::{
     fabric::{ShardEnd, Shared},
     limits::{ACCEPT_PAUSE_MS, ACCEPTS_PER_TURN_MAX, CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits},
     notice::{Notice, Notices, OnEvent},
-    outbox::Outboxes,
     poller::{Poller, READ, READ_EDGE, Ready, WRITE},
-    senders::{Place, Senders},
+    senders::Senders,
     slots::Slots,
     socket,
 };
@@ -53,7 +52,6 @@ pub(crate) struct EpollReactor {
     /// When to accept again, after descriptors or slots ran out.
     accept_again_us: Option<u64>,
     buffer: Box<[u8]>,
-    outboxes: Outboxes,
     senders: Senders,
     /// Connections to be handed over at the start of the next turn: what was reported of them in this one must
     /// be in the caller's hands before another shard can report more.
@@ -83,8 +81,7 @@ impl EpollReactor {
             listener: None,
             accept_again_us: None,
             buffer: vec![0; READ_BYTES].into_boxed_slice(),
-            outboxes: Outboxes::default(),
-            senders: Senders::default(),
+            senders: Senders::new(limits.outbox_bytes_max),
             departing: Vec::new(),
             reported_bytes: false,
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
@@ -118,9 +115,7 @@ impl EpollReactor {
 
     fn flush_senders(&mut self) {
         let mut share = self.senders.share();
-        while let Some(id) = self.senders.next(&mut share, |id, place| {
-            self.connections.get_mut(id).is_some_and(|connection| connection.sender.leave(place))
-        }) {
+        while let Some(id) = self.senders.next(&mut self.connections, &mut share) {
             self.flush(id);
         }
     }
@@ -258,7 +253,7 @@ impl EpollReactor {
                 if outbox.was_large() && connection.phase == Phase::Open {
                     self.notices.push(Notice::Drained(id));
                 }
-                self.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
+                self.senders.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
                 break;
             }
             self.stats.system_calls += 1;
@@ -303,23 +298,6 @@ impl EpollReactor {
             None => self.writer.insert(Writer::start(Arc::clone(&self.shared.shards[self.shard].doorbell))?),
         };
         writer.write(Job { file, offset, buffer, token });
-        Ok(())
-    }
-
-    /// Adds to a connection's outbox, and gives it a place among the senders.
-    fn queue(
-        &mut self,
-        id: ConnectionId,
-        bytes: &[u8],
-        push: fn(&mut Senders, ConnectionId, &mut Place),
-    ) -> Result<(), SendError> {
-        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
-        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
-        push(&mut self.senders, id, &mut connection.sender);
         Ok(())
     }
 }
@@ -371,17 +349,15 @@ impl Reactor for EpollReactor {
     }
 
     fn send(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        self.queue(id, bytes, Senders::push)
+        self.senders.send(&mut self.connections, id, bytes)
     }
 
     fn send_later(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        self.queue(id, bytes, Senders::push_later)
+        self.senders.send_later(&mut self.connections, id, bytes)
     }
 
     fn hurry(&mut self, connection: ConnectionId) {
-        if let Some(found) = self.connections.get_mut(connection) {
-            self.senders.hurry(connection, &mut found.sender);
-        }
+        self.senders.hurry(&mut self.connections, connection);
     }
 
     fn close(&mut self, connection: ConnectionId) {

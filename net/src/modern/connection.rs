@@ -4,7 +4,11 @@ use std::os::fd::RawFd;
 
 use socket2::{SockAddr, Socket};
 
-use crate::{CloseReason, outbox::Outbox, senders::Place};
+use crate::{
+    CloseReason,
+    outbox::Outbox,
+    senders::{Place, Sender},
+};
 
 /// Instead of a registered descriptor, while there is none.
 pub(super) const NO_DESCRIPTOR: u32 = u32::MAX;
@@ -76,7 +80,7 @@ pub(super) struct Connection {
     pub sending: bool,
     /// A send failed: nothing can be sent any more, but the peer's last bytes may still come.
     pub broken: bool,
-    /// Noted in the list of those to flush.
+    /// Among those who have something to send.
     pub sender: Place,
     /// The peer sent its end; nothing more can be received.
     pub ended: bool,
@@ -113,11 +117,6 @@ impl Connection {
         }
     }
 
-    /// Whether the engine may still queue bytes.
-    pub(super) fn takes_bytes(&self) -> bool {
-        matches!(self.phase, Phase::Open | Phase::Connecting) && !self.broken
-    }
-
     /// Whether bytes of the peer are reported.
     pub(super) fn reports_bytes(&self) -> bool {
         matches!(self.phase, Phase::Open | Phase::Leaving { .. } | Phase::Handing { .. })
@@ -133,5 +132,15 @@ impl Connection {
         !self.ended
             && !self.cancelled
             && matches!(self.phase, Phase::Open | Phase::Flushing | Phase::Lingering | Phase::Leaving { .. })
+    }
+}
+
+impl Sender for Connection {
+    fn takes_bytes(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Connecting) && !self.broken
+    }
+
+    fn sending(&mut self) -> (&mut Option<Box<Outbox>>, &mut Place) {
+        (&mut self.outbox, &mut self.sender)
     }
 }

@@ -126,14 +126,9 @@ impl ModernReactor {
             if outbox.was_large() && connection.phase == Phase::Open {
                 self.notices.push(Notice::Drained(id));
             }
-            self.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
+            self.senders.outboxes.give_back(connection.outbox.take().expect("it was just looked at"));
         }
         self.progress(id);
-    }
-
-    pub(super) fn let_send(&mut self, id: ConnectionId) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        self.senders.push(id, &mut connection.sender);
     }
 
     pub(super) fn adopt(&mut self, parcel: Parcel) {
@@ -176,7 +171,7 @@ impl ModernReactor {
             Phase::Open | Phase::Leaving { .. } => {
                 connection.broken = true;
                 if let Some(outbox) = connection.outbox.take() {
-                    self.outboxes.give_back(outbox);
+                    self.senders.outboxes.give_back(outbox);
                 }
                 connection.tired = false;
                 // Makes the end certain to be found even where the error was already taken by this send.
@@ -205,7 +200,7 @@ impl ModernReactor {
                 connection.cancelled = false;
                 self.arm_receive(id);
                 self.flush_deadlines.set(clock::now().monotonic_us, id);
-                self.let_send(id);
+                self.senders.let_send(&mut self.connections, id);
             }
             Phase::Flushing | Phase::Lingering => {}
             Phase::Handing { .. } | Phase::Left | Phase::Ending(_) => {}
@@ -217,7 +212,7 @@ impl ModernReactor {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if connection.phase == Phase::Open {
             connection.phase = Phase::Leaving { to: to as u32, token };
-            self.let_send(id);
+            self.senders.let_send(&mut self.connections, id);
         }
     }
 
@@ -334,7 +329,7 @@ impl ModernReactor {
         }
         let connection = self.connections.remove(id).expect("it was just looked at");
         if let Some(outbox) = connection.outbox {
-            self.outboxes.give_back(outbox);
+            self.senders.outboxes.give_back(outbox);
         }
         self.notices.push(match connection.phase {
             Phase::Ending(reason) => Notice::Closed(id, reason),

@@ -45,9 +45,8 @@ use crate::{
     files::Files,
     limits::{CLOSE_FLUSH_MS_MAX, CLOSE_LINGER_MS_MAX, Limits, RECHECK_MS},
     notice::{Notice, Notices},
-    outbox::Outboxes,
     selftest,
-    senders::{Place, Senders},
+    senders::Senders,
     slots::Slots,
     socket,
     token::{NOBODY, Operation, pack, unpack},
@@ -101,7 +100,6 @@ pub(crate) struct ModernReactor {
     listener: ManuallyDrop<Option<Listener>>,
     /// When to accept again, after descriptors ran out.
     accept_again_us: Option<u64>,
-    outboxes: Outboxes,
     senders: Senders,
     /// Connections that wait for receive buffers, longest first.
     starved: VecDeque<ConnectionId>,
@@ -142,8 +140,7 @@ impl ModernReactor {
             completions: VecDeque::new(),
             listener: ManuallyDrop::new(None),
             accept_again_us: None,
-            outboxes: Outboxes::default(),
-            senders: Senders::default(),
+            senders: Senders::new(limits.outbox_bytes_max),
             starved: VecDeque::new(),
             early: Vec::new(),
             flush_deadlines: Deadlines::new(CLOSE_FLUSH_MS_MAX),
@@ -217,9 +214,7 @@ impl ModernReactor {
 
     fn flush_senders(&mut self) {
         let mut share = self.senders.share();
-        while let Some(id) = self.senders.next(&mut share, |id, place| {
-            self.connections.get_mut(id).is_some_and(|connection| connection.sender.leave(place))
-        }) {
+        while let Some(id) = self.senders.next(&mut self.connections, &mut share) {
             self.flush(id);
         }
     }
@@ -290,23 +285,6 @@ impl ModernReactor {
         }
         false
     }
-
-    /// Adds to a connection's outbox, and gives it a place among the senders.
-    fn queue(
-        &mut self,
-        id: ConnectionId,
-        bytes: &[u8],
-        push: fn(&mut Senders, ConnectionId, &mut Place),
-    ) -> Result<(), SendError> {
-        let connection = self.connections.get_mut(id).filter(|c| c.takes_bytes()).ok_or(SendError::Closed)?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let outbox = connection.outbox.get_or_insert_with(|| self.outboxes.take());
-        outbox.queue(bytes, self.limits.outbox_bytes_max)?;
-        push(&mut self.senders, id, &mut connection.sender);
-        Ok(())
-    }
 }
 
 fn context(what: &str, error: io::Error) -> io::Error {
@@ -360,17 +338,15 @@ impl Reactor for ModernReactor {
     }
 
     fn send(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        self.queue(id, bytes, Senders::push)
+        self.senders.send(&mut self.connections, id, bytes)
     }
 
     fn send_later(&mut self, id: ConnectionId, bytes: &[u8]) -> Result<(), SendError> {
-        self.queue(id, bytes, Senders::push_later)
+        self.senders.send_later(&mut self.connections, id, bytes)
     }
 
     fn hurry(&mut self, connection: ConnectionId) {
-        if let Some(found) = self.connections.get_mut(connection) {
-            self.senders.hurry(connection, &mut found.sender);
-        }
+        self.senders.hurry(&mut self.connections, connection);
     }
 
     fn close(&mut self, connection: ConnectionId) {
