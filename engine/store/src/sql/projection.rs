@@ -123,29 +123,16 @@ pub(super) fn add<'a>(
     records: impl Iterator<Item = &'a Record>,
 ) -> Result<BTreeMap<i64, Change>, SqlError> {
     let mut changes = BTreeMap::new();
-    let mut events = Vec::new();
     for record in records {
         match record {
             Record::Conversation(record) => insert_conversation(transaction, keys, record)?,
             Record::Team(record) => set_team(transaction, record)?,
             Record::Event(event) => {
                 let key = key(transaction, keys, event)?;
+                add_event(transaction, key, event)?;
                 changes.entry(key).or_insert_with(|| Change::new(event.at_ms)).add(event);
-                events.push((key, event));
             }
         }
-    }
-    // In the order of the table, so that a page that has several of them is visited once.
-    let mut order: Vec<usize> = (0..events.len()).collect();
-    order.sort_by_key(|&index| (events[index].0, events[index].1.seq));
-    let mut is_new = vec![false; events.len()];
-    for index in order {
-        let (key, event) = events[index];
-        is_new[index] = insert_event(transaction, key, event)?;
-    }
-    // In the order of time, in which a search goes.
-    for ((key, event), _) in events.into_iter().zip(is_new).filter(|(_, is_new)| *is_new) {
-        search::index(transaction, rows::event_key(key, event.seq), event)?;
     }
     Ok(changes)
 }
