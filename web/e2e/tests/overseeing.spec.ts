@@ -234,7 +234,7 @@ test('an administrator makes a team with members, hours and a holiday', async ({
   await expect(form.getByLabel('Monday')).toHaveValue('09:00-12:00, 13:00-18:00');
   await expect(form.getByLabel('Tuesday')).toHaveValue('');
   await expect(form.getByLabel('Date, such as 2026-10-01')).toHaveValue('2026-10-01');
-  await mia.page.keyboard.press('Escape');
+  await mia.leaveDialog();
   await card.getByRole('button', { name: 'Remove the team tea' }).click();
   await mia.page.locator('.ant-modal-confirm-btns .ant-btn-dangerous').click();
   await expect(card).toHaveCount(0);

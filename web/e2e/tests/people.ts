@@ -27,13 +27,15 @@ export interface Desk {
 export const test = base.extend<{ desk: Desk; serve: string[] }>({
   /** Options of the server, by `test.use`. */
   serve: [[], { option: true }],
-  desk: async ({ serve }, use) => {
+  desk: async ({ browser, serve }, use) => {
     const server = await Server.make(serve);
     server.addAccount('mia', 'admin', PASSWORDS.mia ?? '');
     server.addAccount('leo', 'agent', PASSWORDS.leo ?? '');
     await server.start();
     const network = await Network.make(server.port);
     await use({ server, network });
+    // The browser is the whole suite's: pages left open would look for their server for as long as it runs.
+    for (const context of browser.contexts()) await context.close();
     network.close();
     await server.remove();
   },
@@ -85,6 +87,14 @@ export class AgentSeat {
   async open(text: string): Promise<void> {
     await this.rows.filter({ hasText: text }).first().click();
     await expect(this.page.locator('.talk :is(.composer, .read-only)').first()).toBeVisible();
+  }
+
+  /** Escape closes what is on top, which may still be the hint of the button that opened the dialog. */
+  async leaveDialog(): Promise<void> {
+    await expect(async () => {
+      await this.page.keyboard.press('Escape');
+      await expect(this.page.getByRole('dialog')).toBeHidden({ timeout: 1_000 });
+    }).toPass();
   }
 
   async write(text: string): Promise<void> {

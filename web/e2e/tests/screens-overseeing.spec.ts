@@ -20,8 +20,6 @@ const TOURS: { name: string; options: BrowserContextOptions; phone: boolean }[] 
 
 for (const { name, options, phone } of TOURS) {
   test(`screens of overseeing: ${name}`, async ({ browser, desk }) => {
-    // Ten seconds, or eighty as part of the whole suite on two cores.
-    test.setTimeout(240_000);
     const zh = name.startsWith('zh');
     let number = 0;
     const picture = async (page: Page, what: string): Promise<void> => {
@@ -80,7 +78,7 @@ for (const { name, options, phone } of TOURS) {
     await dialog.getByText(zh ? '团队' : 'Team', { exact: true }).click();
     await expect(dialog.locator('[data-team]')).toHaveCount(2);
     await picture(leo.page, 'transfer-team');
-    await leo.page.keyboard.press('Escape');
+    await leo.leaveDialog();
 
     await mia.tab(/Others|同事/);
     await expect(mia.rows).toHaveCount(2);
@@ -93,7 +91,7 @@ for (const { name, options, phone } of TOURS) {
     await mia.page.locator('[data-action=takeover]').click();
     await expect(mia.page.getByRole('dialog')).toBeVisible();
     await picture(mia.page, 'take-over');
-    await mia.page.keyboard.press('Escape');
+    await mia.leaveDialog();
     await back(mia);
 
     expect(await mia.call('PUT', 'teams/default', { members: [{ agent: 'mia' }] })).toBe(200);
@@ -115,7 +113,7 @@ for (const { name, options, phone } of TOURS) {
       .click();
     await expect(mia.page.getByRole('dialog')).toBeVisible();
     await picture(mia.page, 'reply-edit');
-    await mia.page.keyboard.press('Escape');
+    await mia.leaveDialog();
     await mia.page.goto(`${desk.server.url}/console/#/team`);
     await mia.page
       .locator('.page-views')

@@ -59,7 +59,7 @@ for (const { name, options, phone } of TOURS) {
     await agent.page.locator('[data-action=transfer]').click();
     await expect(agent.page.getByRole('dialog')).toBeVisible();
     await picture(agent.page, 'console-transfer');
-    await agent.page.keyboard.press('Escape');
+    await agent.leaveDialog();
     await agent.page.locator('[data-action=close]').click();
     await agent.page.locator('.ant-modal-confirm-btns .ant-btn-primary').click();
     const star = customer.page.getByRole('radio', { name: /^(5 stars|5 星)$/ });
