@@ -82,6 +82,15 @@ impl Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Key(u128);
 
+impl Key {
+    fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(address) => address.to_bits() >> 64 << 64,
+        })
+    }
+}
+
 #[derive(Debug, Default)]
 struct Address {
     connections: u32,
@@ -111,9 +120,13 @@ pub struct Gate(Arc<Inner>);
 pub struct Permit {
     gate: Gate,
     address: Option<IpAddr>,
-    /// What it is counted under.
-    key: Option<Key>,
+    /// Whether it is counted under its address.
+    is_limited: bool,
 }
+
+/// Every connection has one.
+const PERMIT_BYTES_MAX: usize = 32;
+const _: () = assert!(size_of::<Permit>() <= PERMIT_BYTES_MAX);
 
 impl GateLimits {
     /// For tests and simulations: everybody.
@@ -148,20 +161,15 @@ impl Gate {
     /// What the address is counted under; `None` if it is not limited.
     pub fn key(&self, address: Option<IpAddr>) -> Option<Key> {
         let address = address?.to_canonical();
-        if self.limits().unlimited.iter().any(|network| network.contains(&address)) {
-            return None;
-        }
-        Some(Key(match address {
-            IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-            IpAddr::V6(address) => address.to_bits() >> 64 << 64,
-        }))
+        let is_unlimited = self.limits().unlimited.iter().any(|network| network.contains(&address));
+        (!is_unlimited).then(|| Key::of(address))
     }
 
     /// Takes a place for a new connection, or says why there is none.
     pub fn enter(&self, address: Option<IpAddr>, now_us: u64) -> Result<Permit, Refusal> {
         // Counted before it is known whether there is room: two shards must not both take the last place.
         let before = self.0.connections.fetch_add(1, Ordering::Relaxed);
-        let mut permit = Permit { gate: self.clone(), address: None, key: None };
+        let mut permit = Permit { gate: self.clone(), address: None, is_limited: false };
         if before >= self.limits().connections_max {
             return Err(Refusal::Total);
         }
@@ -203,7 +211,7 @@ impl Permit {
 
     /// Counts the place as another address's from now on, or says why that has no room for it; then nothing changes.
     pub fn rename(&mut self, address: IpAddr, now_us: u64) -> Result<(), Refusal> {
-        let before = self.key;
+        let before = self.key();
         self.take(Some(address), now_us)?;
         self.leave(before);
         Ok(())
@@ -211,7 +219,7 @@ impl Permit {
 
     /// What its address is counted under; `None` if that was not limited when it came.
     pub fn key(&self) -> Option<Key> {
-        self.key
+        self.address.filter(|_| self.is_limited).map(Key::of)
     }
 
     fn take(&mut self, address: Option<IpAddr>, now_us: u64) -> Result<(), Refusal> {
@@ -219,7 +227,7 @@ impl Permit {
         if let Some(key) = key {
             self.gate.stripe(key).enter(key, &self.gate.limits(), now_us)?;
         }
-        (self.address, self.key) = (address, key);
+        (self.address, self.is_limited) = (address, key.is_some());
         Ok(())
     }
 
@@ -234,7 +242,7 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         self.gate.0.connections.fetch_sub(1, Ordering::Relaxed);
-        self.leave(self.key);
+        self.leave(self.key());
     }
 }
 

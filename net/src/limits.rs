@@ -61,7 +61,7 @@ impl Default for Limits {
         Self {
             connections_max: 65_536,
             outbox_bytes_max: 1024 * 1024,
-            receive_buffers: 1024,
+            receive_buffers: 512,
             receive_buffer_bytes: 2048,
         }
     }

@@ -19,10 +19,8 @@ pub struct WebConnection {
     pub deflate: Option<Deflate>,
     /// Who is behind it.
     pub session: Session,
-    /// What came while its hello waits for the pool.
-    pub held: Vec<u8>,
-    /// Conversations of which a page is in its outbox: each goes on when the outbox is empty.
-    pub pages: Vec<Arc<str>>,
+    /// What it has not come to yet: nothing, most of the time.
+    unfinished: Option<Box<Unfinished>>,
     /// Who the person may be, as far as the web page says.
     pub roles: Roles,
     /// How many more pings are borne.
@@ -30,6 +28,19 @@ pub struct WebConnection {
     /// Since when it is upgraded, milliseconds of the clock that does not go back.
     pub since_ms: u64,
 }
+
+/// What a connection has not come to yet.
+#[derive(Debug, Default)]
+struct Unfinished {
+    /// What came while its hello waits for the pool.
+    held: Vec<u8>,
+    /// Conversations of which a page is in its outbox: each goes on when the outbox is empty.
+    pages: Vec<Arc<str>>,
+}
+
+/// A million visitors who say nothing have a million of these.
+const WEB_CONNECTION_BYTES_MAX: usize = 112;
+const _: () = assert!(size_of::<WebConnection>() <= WEB_CONNECTION_BYTES_MAX);
 
 impl WebConnection {
     /// One that has said nothing yet.
@@ -42,8 +53,7 @@ impl WebConnection {
             decoder: decoder.with_fragments_max(fragments_max),
             deflate,
             session: Session::Unknown,
-            held: Vec::new(),
-            pages: Vec::new(),
+            unfinished: None,
             roles,
             pings: Allowance::default(),
             since_ms: now_ms,
@@ -52,7 +62,44 @@ impl WebConnection {
 
     /// Bytes held of what is not whole, or waits for the pool.
     pub fn held_bytes(&self) -> usize {
-        self.decoder.held_bytes() + self.held.len()
+        self.decoder.held_bytes() + self.unread_bytes()
+    }
+
+    fn unread_bytes(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |unfinished| unfinished.held.len())
+    }
+
+    /// Keeps what comes while its hello waits for the pool; says whether there was room.
+    pub fn hold(&mut self, bytes: &[u8]) -> bool {
+        let has_room = self.unread_bytes() + bytes.len() <= limits::MOVING_BYTES_MAX;
+        if has_room {
+            self.unfinished.get_or_insert_default().held.extend_from_slice(bytes);
+        }
+        has_room
+    }
+
+    /// What was held, to be read now.
+    pub fn take_held(&mut self) -> Vec<u8> {
+        self.take(|unfinished| &mut unfinished.held)
+    }
+
+    /// A page of the conversation is in its outbox.
+    pub fn page_sent(&mut self, conversation: Arc<str>) {
+        self.unfinished.get_or_insert_default().pages.push(conversation);
+    }
+
+    /// The conversations that go on, as the outbox is empty.
+    pub fn take_pages(&mut self) -> Vec<Arc<str>> {
+        self.take(|unfinished| &mut unfinished.pages)
+    }
+
+    fn take<T>(&mut self, of: impl FnOnce(&mut Unfinished) -> &mut Vec<T>) -> Vec<T> {
+        let Some(unfinished) = &mut self.unfinished else { return Vec::new() };
+        let taken = std::mem::take(of(unfinished));
+        if unfinished.held.is_empty() && unfinished.pages.is_empty() {
+            self.unfinished = None;
+        }
+        taken
     }
 }
 

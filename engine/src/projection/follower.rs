@@ -3,15 +3,15 @@
 use std::{fmt, io, path::PathBuf, sync::Arc};
 
 use store::{
-    journal::{BLOCK_BYTES, Cursor, GROUP_BYTES_MAX, RECORD_BYTES_MAX, SegmentHeader, Step},
+    journal::{BLOCK_BYTES, Cursor, RECORD_BYTES_MAX, SegmentHeader, Step},
     sql::{Batch, Projection, SqlError},
 };
 
 use super::Followed;
 use crate::journal::{BlockBuffer, Disk, Position, Published, SegmentFile, SegmentName, SegmentSource};
 
-/// Read at once.
-const WINDOW_BYTES: usize = GROUP_BYTES_MAX;
+/// Read at once; each stream has memory for it.
+const WINDOW_BYTES: usize = 256 * 1024;
 const _: () = assert!(RECORD_BYTES_MAX + BLOCK_BYTES <= WINDOW_BYTES, "any record fits, wherever it begins");
 const _: () = assert!(WINDOW_BYTES.is_multiple_of(BLOCK_BYTES));
 

@@ -81,6 +81,10 @@ impl Connection {
     }
 }
 
+/// A million visitors who say nothing have a million of these.
+const CONNECTION_BYTES_MAX: usize = 128;
+const _: () = assert!(size_of::<Option<Connection>>() <= CONNECTION_BYTES_MAX);
+
 /// The table. The low half of a connection's name is its slot.
 #[derive(Debug, Default)]
 pub struct Connections {
@@ -469,7 +473,7 @@ impl Shard {
                 }
             }
             Some(Stage::Web(web)) => {
-                for conversation in std::mem::take(&mut web.pages) {
+                for conversation in web.take_pages() {
                     self.tell_page_taken(id, conversation, out);
                 }
             }

@@ -15,11 +15,12 @@ use codec::{
 use dialog::State;
 use store::{
     record::{ConversationRecord, Phase, Role},
-    sql::{KNOWN_IDS_MAX, StoredConversation},
+    sql::{KnownMessage, StoredConversation},
 };
 
 use super::{
     event_frame::EventFrame,
+    known_ids::{KnownId, KnownIds},
     phases::{phase_of, state_of},
 };
 use crate::{
@@ -34,7 +35,10 @@ const TRIMMED_PER_TURN_MAX: usize = 256;
 
 /// Events kept in memory after they are in SQL: what a short loss of the network misses. Each is a frame of some
 /// hundred bytes, for every conversation.
-const RECENT_EVENTS_KEPT: usize = 3;
+const RECENT_EVENTS_KEPT: usize = 2;
+
+/// Events that there is room for after some were forgotten.
+const RECENT_EVENTS_ROOM: usize = 4;
 
 /// Events of a conversation that are compressed at once: each costs some 15 µs.
 const COMPRESSED_EVENTS_MAX: usize = 8;
@@ -138,18 +142,8 @@ pub struct Conversation {
     pub recent: VecDeque<Recent>,
     /// Who gets the events.
     pub readers: Vec<Reader>,
-    /// First `seq` and time of the newest client ids.
-    known_ids: HashMap<u64, KnownId>,
-    known_order: VecDeque<u64>,
-}
-
-/// When and as what a client's message was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KnownId {
-    /// Its number in the conversation.
-    pub seq: u64,
-    /// When, milliseconds since 1970.
-    pub at_ms: u64,
+    /// What became of the newest messages.
+    pub known_ids: KnownIds,
 }
 
 impl Conversation {
@@ -175,8 +169,7 @@ impl Conversation {
             deadline_ms: None,
             recent: VecDeque::new(),
             readers: Vec::new(),
-            known_ids: HashMap::new(),
-            known_order: VecDeque::new(),
+            known_ids: KnownIds::default(),
         }
     }
 
@@ -195,26 +188,10 @@ impl Conversation {
             ..Self::new(stored.record)
         };
         for known in stored.known_ids.into_iter().filter(|_| !planted::is(Planted::ForgottenIds)) {
-            conversation.remember(&known.sender, &known.id, KnownId { seq: known.seq, at_ms: known.at_ms });
+            let KnownMessage { sender, id, seq, at_ms } = known;
+            conversation.known_ids.remember(&sender, &id, KnownId { seq, at_ms });
         }
         conversation
-    }
-
-    /// What the sender's message with that id became, if it was taken before.
-    pub fn known(&self, sender: &str, id: &str) -> Option<KnownId> {
-        self.known_ids.get(&placement::stable_hash(&[sender, id])).copied()
-    }
-
-    /// Remembers a message, and forgets the oldest beyond the limit.
-    pub fn remember(&mut self, sender: &str, id: &str, known: KnownId) {
-        let key = placement::stable_hash(&[sender, id]);
-        if self.known_ids.insert(key, known).is_none() {
-            self.known_order.push_back(key);
-        }
-        if self.known_order.len() > KNOWN_IDS_MAX {
-            let oldest = self.known_order.pop_front().expect("more than none");
-            self.known_ids.remove(&oldest);
-        }
     }
 
     /// Whether it may go from memory: the desk does not have it, no clock runs, nothing is pending, nobody is there.
@@ -392,6 +369,7 @@ impl Conversations {
             {
                 conversation.recent.pop_front();
             }
+            conversation.recent.shrink_to(RECENT_EVENTS_ROOM);
             self.drop_if_idle(index);
         }
     }

@@ -280,7 +280,7 @@ impl Shard {
         let bytes: usize = page.iter().map(|frame| frame.len()).sum();
         out.list.extend(page.into_iter().map(|frame| Output::SendShared { connection, frame }));
         if bytes >= limits::DRAINED_ABOVE_BYTES {
-            web.pages.push(id);
+            web.page_sent(id);
         } else {
             self.tell_page_taken(connection, id, out);
         }

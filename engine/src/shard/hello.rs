@@ -228,8 +228,8 @@ impl Shard {
         let now_ms = self.now.monotonic_ms();
         let Some(connection) = self.connections.find(id) else { return };
         let fragments_max = self.settings.peers.fragments_max;
-        let fresh = WebConnection::new(Roles::ANY, arrival.deflate, fragments_max, now_ms);
-        let web = WebConnection { decoder: arrival.decoder, pings: arrival.pings, ..fresh };
+        let mut web = WebConnection::new(Roles::ANY, arrival.deflate, fragments_max, now_ms);
+        (web.decoder, web.pings) = (arrival.decoder, arrival.pings);
         connection.permit = arrival.permit;
         let before = std::mem::replace(&mut connection.stage, Stage::Web(Box::new(web)));
         let Stage::Arriving { bytes: mut held, .. } = before else {

@@ -8,9 +8,10 @@ use store::record::{EventKind, EventRecord, Record, Role, TeamRecord};
 
 use super::{
     Farewell, LaneItem, Output, Outputs, Shard,
-    conversations::{Index, KnownId, Recent},
+    conversations::{Index, Recent},
     delivery::{Effect, Sayer},
     event_frame::EventFrame,
+    known_ids::KnownId,
     loading::Parked,
     phases,
 };
@@ -291,7 +292,7 @@ impl Shard {
             }
             _ => unreachable!("nothing else is said"),
         };
-        if let Some(known) = self.conversations.at(index).known(sender.id(), id) {
+        if let Some(known) = self.conversations.at(index).known_ids.get(sender.id(), id) {
             self.counts.repeated[vip] += 1;
             let effect = ack(sender, vip == 1, std::mem::take(id), known, *received_us);
             self.hold(self.effects.last(), effect, out);
@@ -341,7 +342,7 @@ impl Shard {
         let number = self.append(index, draft, out);
         let conversation = self.conversations.at(index);
         let known = KnownId { seq: conversation.seq, at_ms: self.now.unix_ms };
-        conversation.remember(sender.id(), id, known);
+        conversation.known_ids.remember(sender.id(), id, known);
         self.counts.accepted[vip] += 1;
         self.hold(number, ack(sender, vip == 1, std::mem::take(id), known, *received_us), out);
         self.carry_out(index, number, actions, out);

@@ -16,6 +16,7 @@ mod edge;
 mod event_frame;
 mod hello;
 pub mod inbound;
+mod known_ids;
 mod loading;
 mod overload;
 mod peers;

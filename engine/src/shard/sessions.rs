@@ -146,16 +146,15 @@ impl Shard {
     /// Keeps what comes while the hello waits for the pool, up to a limit.
     fn hold_bytes(&mut self, id: u64, bytes: &[u8], out: &mut Outputs) {
         let Some(Connection { stage: Stage::Web(web), .. }) = self.connections.find(id) else { return };
-        if web.held.len() + bytes.len() > limits::MOVING_BYTES_MAX {
-            return self.dismiss(id, Farewell::OVERLOADED, out);
+        if !web.hold(bytes) {
+            self.dismiss(id, Farewell::OVERLOADED, out);
         }
-        web.held.extend_from_slice(bytes);
     }
 
     /// The hello was answered: reads what came meanwhile.
     pub(super) fn read_on(&mut self, id: u64, out: &mut Outputs) {
         let Some(Connection { stage: Stage::Web(web), .. }) = self.connections.find(id) else { return };
-        let mut held = std::mem::take(&mut web.held);
+        let mut held = web.take_held();
         if !held.is_empty() {
             self.web_received(id, &mut held, out);
         }
