@@ -28,7 +28,7 @@
 //! slot only when nothing is in flight for it, so that a late completion never meets a successor.
 //!
 //! - `modern` is io_uring of Linux 6.0 and later, `basic` what io_uring had in Linux 5.1, `epoll` is for
-//!   everything else. All pass one conformance suite (`tests/conformance.rs`), `basic` also on rings where the
+//!   everything else. All pass one conformance suite (`tests/conformance`), `basic` also on rings where the
 //!   kernel refuses what 5.1 had not.
 //! - `fabric` chooses between them by `probe`, which ends with a self-test on live sockets.
 
