@@ -1,19 +1,18 @@
 //! A world of shards without machines: lanes, disk, SQL, network and clock are plain values.
 
+mod clients;
+mod sql;
+
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
     ops::ControlFlow,
     sync::Arc,
 };
 
-use std::net::IpAddr;
-
-use codec::websocket::{Decoder, Incoming, Opcode, Side, encode_close, encode_masked_frame};
+use codec::websocket::{Decoder, Incoming, Opcode};
 use serde_json::Value;
-use store::{
-    record::{ConversationRecord, EventKind, EventRecord, Phase, Record},
-    sql::{KnownMessage, StoredConversation},
-};
+use store::record::Record;
 
 use super::{
     super::{Beginning, DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
@@ -22,11 +21,10 @@ use super::{
 use crate::{
     desk::{DeskSettings, teams::Teams},
     gate::{Gate, GateLimits},
-    identity::{AgentRole, Class, Identity, VisitorClaims},
+    identity::{AgentRole, Identity},
     jobs::{Done, Job, KnownOfVisitor},
     limits::{self, PeerLimits},
     origin::Origins,
-    placement,
     proxies::Proxies,
 };
 
@@ -435,302 +433,6 @@ impl World {
             ControlFlow::Continue(())
         });
         result.expect("servers keep to RFC 6455");
-    }
-
-    // What SQL would say
-
-    fn events(&self, id: &str) -> Vec<EventRecord> {
-        let mine = |record: &Record| match record {
-            Record::Event(event) if event.conversation == id => Some(event.clone()),
-            _ => None,
-        };
-        self.durable.iter().flatten().filter_map(mine).collect()
-    }
-
-    pub fn sql_conversation(&self, id: &str) -> Option<StoredConversation> {
-        let mine = |record: &Record| match record {
-            Record::Conversation(conversation) if conversation.conversation == id => {
-                Some(conversation.clone())
-            }
-            _ => None,
-        };
-        let record: ConversationRecord = self.durable.iter().flatten().filter_map(mine).next_back()?;
-        let events = self.events(id);
-        let known = |event: &EventRecord| KnownMessage {
-            sender: event.from_id.clone(),
-            id: event.client_id.clone(),
-            seq: event.seq,
-            at_ms: event.at_ms,
-        };
-        Some(StoredConversation {
-            record,
-            seq: events.last().map_or(0, |event| event.seq),
-            phase: events.last().map_or(Phase::Greeting, |event| event.phase),
-            agent: events.last().map(|event| event.agent.clone()).unwrap_or_default(),
-            rated: events.iter().any(|event| event.kind == EventKind::Rating),
-            last_at_ms: events.last().map_or(0, |event| event.at_ms),
-            last_message: events
-                .iter()
-                .filter(|event| event.kind == EventKind::Message)
-                .map(|event| event.seq)
-                .max()
-                .unwrap_or(0),
-            team: self.sql_team(id),
-            known_ids: events.iter().filter(|event| !event.client_id.is_empty()).map(known).collect(),
-        })
-    }
-
-    fn sql_ids_of(&self, site: &str, visitor: &str) -> BTreeSet<String> {
-        let mine = |record: &Record| match record {
-            Record::Conversation(record) if record.site == site && record.visitor == visitor => {
-                Some(record.conversation.clone())
-            }
-            _ => None,
-        };
-        self.durable.iter().flatten().filter_map(mine).collect()
-    }
-
-    fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
-        let ids = self.sql_ids_of(site, visitor);
-        ids.iter().rev().filter_map(|id| self.sql_conversation(id)).find(|stored| !stored.phase.is_over())
-    }
-
-    fn sql_team(&self, id: &str) -> String {
-        let mine = |record: &Record| match record {
-            Record::Team(record) if record.conversation == id => Some(record.team.clone()),
-            _ => None,
-        };
-        self.durable.iter().flatten().filter_map(mine).next_back().unwrap_or_default()
-    }
-
-    fn sql_last_agent(&self, site: &str, visitor: &str) -> Option<(String, u64)> {
-        let ids = self.ids().into_iter().filter_map(|id| self.sql_conversation(&id));
-        ids.filter(|stored| stored.record.site == site && stored.record.visitor == visitor)
-            .filter(|stored| !stored.agent.is_empty())
-            .max_by_key(|stored| stored.last_at_ms)
-            .map(|stored| (stored.agent, stored.last_at_ms))
-    }
-
-    /// Every conversation of the journals.
-    pub fn ids(&self) -> std::collections::BTreeSet<String> {
-        let ids = self.durable.iter().flatten().filter_map(|record| match record {
-            Record::Conversation(conversation) => Some(conversation.conversation.clone()),
-            Record::Event(_) | Record::Team(_) => None,
-        });
-        ids.collect()
-    }
-
-    fn sql_open(&self, shard: usize) -> Vec<StoredConversation> {
-        let ids = self.ids();
-        let here = |id: &String| placement::shard_of_conversation(id, self.settings.shards) == Some(shard);
-        let stored = ids.into_iter().filter(here).filter_map(|id| self.sql_conversation(&id));
-        stored
-            .filter(|stored| !matches!(stored.phase, Phase::Greeting | Phase::LeaveMessage | Phase::Closed))
-            .collect()
-    }
-
-    // What clients do
-
-    /// A client that has not said anything.
-    pub fn open(&mut self, shard: usize) -> usize {
-        let connection = self.new_connection();
-        let decoder = if self.offer.is_some() { Decoder::with_deflate } else { Decoder::new };
-        let client = Client {
-            shard,
-            connection,
-            decoder: decoder(Side::Client, 1 << 20),
-            tls: self.port.as_ref().map(TlsPort::client),
-            upgraded: false,
-            compressed: 0,
-            received: Vec::new(),
-            closed_with: None,
-            gone: false,
-        };
-        self.clients.push(client);
-        let client = self.clients.len() - 1;
-        self.by_connection.insert((shard, connection), client);
-        self.inboxes[shard].push_back(Queued::Opened(connection));
-        client
-    }
-
-    /// A client that asks for a WebSocket.
-    pub fn connect(&mut self, shard: usize) -> usize {
-        let client = self.open(shard);
-        self.preface.clone().chunks(7).for_each(|piece| self.send_as_is(client, piece.to_vec()));
-        let mut request = Vec::new();
-        codec::websocket::request_upgrade("desk", "/ws", [7; 16], Some("ringdesk.v1"), &mut request);
-        if let Some(offer) = self.offer {
-            request.truncate(request.len() - 2);
-            request.extend_from_slice(format!("Sec-WebSocket-Extensions: {offer}\r\n\r\n").as_bytes());
-        }
-        self.send_bytes(client, request);
-        client
-    }
-
-    /// Whose the connection is, as the shard knows it where it is now.
-    pub fn client_of(&mut self, client: usize) -> Option<IpAddr> {
-        let Client { shard, connection, .. } = self.clients[client];
-        self.shards[shard].connections.find(connection)?.client
-    }
-
-    pub fn send_bytes(&mut self, client: usize, bytes: Vec<u8>) {
-        let pieces = match &mut self.clients[client].tls {
-            Some(tls) => tls.say(&bytes),
-            None => vec![bytes],
-        };
-        pieces.into_iter().for_each(|piece| self.send_as_is(client, piece));
-    }
-
-    /// Bytes as they arrive at the server.
-    pub fn send_as_is(&mut self, client: usize, bytes: Vec<u8>) {
-        let Client { shard, connection, .. } = self.clients[client];
-        if self.by_connection.contains_key(&(shard, connection)) {
-            self.inboxes[shard].push_back(Queued::Received(connection, bytes));
-        }
-    }
-
-    pub fn send_frame(&mut self, client: usize, opcode: Opcode, payload: &[u8]) {
-        let mut bytes = Vec::new();
-        encode_masked_frame(opcode, payload, [1, 2, 3, 4], &mut bytes);
-        self.send_bytes(client, bytes);
-    }
-
-    pub fn send_text(&mut self, client: usize, text: &str) {
-        self.send_frame(client, Opcode::Text, text.as_bytes());
-    }
-
-    pub fn leave(&mut self, client: usize) {
-        let mut bytes = Vec::new();
-        encode_close(Side::Client, 1000, "", &mut bytes);
-        self.send_bytes(client, bytes);
-        self.run();
-    }
-
-    /// The network is cut: the server learns it, the client may not.
-    pub fn cut(&mut self, client: usize) {
-        let Client { shard, connection, .. } = self.clients[client];
-        if self.by_connection.remove(&(shard, connection)).is_some() {
-            self.inboxes[shard].push_back(Queued::Closed(connection));
-        }
-        self.clients[client].gone = true;
-    }
-
-    pub fn visitor_token(&self, id: &str, class: Class) -> String {
-        let claims = VisitorClaims {
-            sub: id.to_owned(),
-            name: format!("name of {id}"),
-            class,
-            site: "default".to_owned(),
-            exp: START_MS / 1_000 + 1_000_000,
-        };
-        self.settings.identity.sign_visitor(&claims)
-    }
-
-    pub fn agent_token(&self, name: &str) -> String {
-        self.settings.identity.sign_agent(name, AgentRole::Agent, START_MS / 1_000)
-    }
-
-    /// A visitor says hello and hears the answer.
-    pub fn visitor(&mut self, shard: usize, id: &str, more: &str) -> usize {
-        self.visitor_of(shard, id, Class::Normal, more)
-    }
-
-    /// A visitor of this class says hello and hears the answer.
-    pub fn visitor_of(&mut self, shard: usize, id: &str, class: Class, more: &str) -> usize {
-        let client = self.connect(shard);
-        let token = self.visitor_token(id, class);
-        self.send_text(client, &format!(r#"{{"type":"hello","role":"visitor","token":"{token}"{more}}}"#));
-        self.run();
-        client
-    }
-
-    /// An agent says hello and is ready.
-    pub fn agent(&mut self, shard: usize, name: &str) -> usize {
-        let client = self.agent_away(shard, name, "");
-        self.send_text(client, r#"{"type":"presence","state":"ready","capacity":8}"#);
-        self.run();
-        client
-    }
-
-    pub fn agent_away(&mut self, shard: usize, name: &str, more: &str) -> usize {
-        let client = self.connect(shard);
-        let token = self.agent_token(name);
-        self.send_text(client, &format!(r#"{{"type":"hello","role":"agent","token":"{token}"{more}}}"#));
-        self.run();
-        client
-    }
-
-    pub fn say(&mut self, client: usize, id: &str, text: &str) {
-        let message = serde_json::json!({"type":"message","id":id,"content":{"kind":"text","text":text}});
-        self.send_text(client, &message.to_string());
-    }
-
-    pub fn agent_says(&mut self, client: usize, conversation: &str, id: &str, text: &str) {
-        let message = serde_json::json!({
-            "type":"message","id":id,"conversation":conversation,"content":{"kind":"text","text":text}
-        });
-        self.send_text(client, &message.to_string());
-    }
-
-    /// The conversation a visitor was welcomed to.
-    pub fn conversation(&self, client: usize) -> String {
-        let welcome = self.of_type(client, "welcome");
-        welcome[0]["conversation"].as_str().expect("a visitor's welcome names it").to_owned()
-    }
-
-    pub fn of_type(&self, client: usize, kind: &str) -> Vec<&Value> {
-        self.clients[client].received.iter().filter(|message| message["type"] == kind).collect()
-    }
-
-    /// What a client saw of a conversation: `seq kind: words`, in order, none twice.
-    pub fn seen(&self, client: usize, conversation: &str) -> Vec<String> {
-        let mut last = 0;
-        let mut seen = Vec::new();
-        for event in self.of_type(client, "event") {
-            if event["conversation"] != conversation {
-                continue;
-            }
-            let seq = event["seq"].as_u64().expect("a number");
-            assert!(seq > last, "{seq} after {last}");
-            last = seq;
-            let kind = event["kind"].as_str().expect("a word");
-            let content = &event["content"];
-            let words = match kind {
-                "message" | "note" => content["text"].as_str().expect("text").to_owned(),
-                "assigned" => content["agent"].as_str().unwrap_or("nobody").to_owned(),
-                "queue" => content["place"].to_string(),
-                "transferred" => format!("{} to {}", content["from"], content["to"]).replace('"', ""),
-                "rating" => content["score"].to_string(),
-                "closed" => content["by"].as_str().expect("a word").to_owned(),
-                other => panic!("no such kind: {other}"),
-            };
-            seen.push(format!("{seq} {kind}: {words}"));
-        }
-        seen
-    }
-
-    pub fn acks(&self, client: usize) -> Vec<(String, u64)> {
-        let ack =
-            |ack: &&Value| (ack["id"].as_str().expect("an id").to_owned(), ack["seq"].as_u64().expect("seq"));
-        self.of_type(client, "ack").iter().map(ack).collect()
-    }
-
-    /// Where the conversation stands in memory, by the journal's word.
-    pub fn phase(&self, id: &str) -> Option<String> {
-        let mut all = self.shards.iter().flat_map(Shard::conversations);
-        all.find(|(other, ..)| *other == id).map(|(_, phase, _)| format!("{phase:?}"))
-    }
-
-    /// How many conversations the client last heard that the agent has.
-    pub fn presence(&self, client: usize, agent: &str) -> Option<u64> {
-        let presence = self.of_type(client, "presence");
-        presence.iter().rfind(|presence| presence["agent"] == agent)?["serving"].as_u64()
-    }
-
-    /// The code of the last refusal.
-    pub fn refusal(&self, client: usize) -> Option<String> {
-        let refused = self.of_type(client, "refused");
-        refused.last().map(|refused| refused["code"].as_str().expect("a code").to_owned())
     }
 
     /// In every journal every conversation's events are numbered from 1 without a gap.

@@ -1,0 +1,103 @@
+//! What SQL would say, had it all that is durable.
+
+use std::collections::BTreeSet;
+
+use store::{
+    record::{ConversationRecord, EventKind, EventRecord, Phase, Record},
+    sql::{KnownMessage, StoredConversation},
+};
+
+use super::World;
+use crate::placement;
+
+impl World {
+    pub(super) fn events(&self, id: &str) -> Vec<EventRecord> {
+        let mine = |record: &Record| match record {
+            Record::Event(event) if event.conversation == id => Some(event.clone()),
+            _ => None,
+        };
+        self.durable.iter().flatten().filter_map(mine).collect()
+    }
+
+    pub fn sql_conversation(&self, id: &str) -> Option<StoredConversation> {
+        let mine = |record: &Record| match record {
+            Record::Conversation(conversation) if conversation.conversation == id => {
+                Some(conversation.clone())
+            }
+            _ => None,
+        };
+        let record: ConversationRecord = self.durable.iter().flatten().filter_map(mine).next_back()?;
+        let events = self.events(id);
+        let known = |event: &EventRecord| KnownMessage {
+            sender: event.from_id.clone(),
+            id: event.client_id.clone(),
+            seq: event.seq,
+            at_ms: event.at_ms,
+        };
+        Some(StoredConversation {
+            record,
+            seq: events.last().map_or(0, |event| event.seq),
+            phase: events.last().map_or(Phase::Greeting, |event| event.phase),
+            agent: events.last().map(|event| event.agent.clone()).unwrap_or_default(),
+            rated: events.iter().any(|event| event.kind == EventKind::Rating),
+            last_at_ms: events.last().map_or(0, |event| event.at_ms),
+            last_message: events
+                .iter()
+                .filter(|event| event.kind == EventKind::Message)
+                .map(|event| event.seq)
+                .max()
+                .unwrap_or(0),
+            team: self.sql_team(id),
+            known_ids: events.iter().filter(|event| !event.client_id.is_empty()).map(known).collect(),
+        })
+    }
+
+    pub(super) fn sql_ids_of(&self, site: &str, visitor: &str) -> BTreeSet<String> {
+        let mine = |record: &Record| match record {
+            Record::Conversation(record) if record.site == site && record.visitor == visitor => {
+                Some(record.conversation.clone())
+            }
+            _ => None,
+        };
+        self.durable.iter().flatten().filter_map(mine).collect()
+    }
+
+    pub(super) fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
+        let ids = self.sql_ids_of(site, visitor);
+        ids.iter().rev().filter_map(|id| self.sql_conversation(id)).find(|stored| !stored.phase.is_over())
+    }
+
+    pub(super) fn sql_team(&self, id: &str) -> String {
+        let mine = |record: &Record| match record {
+            Record::Team(record) if record.conversation == id => Some(record.team.clone()),
+            _ => None,
+        };
+        self.durable.iter().flatten().filter_map(mine).next_back().unwrap_or_default()
+    }
+
+    pub(super) fn sql_last_agent(&self, site: &str, visitor: &str) -> Option<(String, u64)> {
+        let ids = self.ids().into_iter().filter_map(|id| self.sql_conversation(&id));
+        ids.filter(|stored| stored.record.site == site && stored.record.visitor == visitor)
+            .filter(|stored| !stored.agent.is_empty())
+            .max_by_key(|stored| stored.last_at_ms)
+            .map(|stored| (stored.agent, stored.last_at_ms))
+    }
+
+    /// Every conversation of the journals.
+    pub fn ids(&self) -> BTreeSet<String> {
+        let ids = self.durable.iter().flatten().filter_map(|record| match record {
+            Record::Conversation(conversation) => Some(conversation.conversation.clone()),
+            Record::Event(_) | Record::Team(_) => None,
+        });
+        ids.collect()
+    }
+
+    pub(super) fn sql_open(&self, shard: usize) -> Vec<StoredConversation> {
+        let ids = self.ids();
+        let here = |id: &String| placement::shard_of_conversation(id, self.settings.shards) == Some(shard);
+        let stored = ids.into_iter().filter(here).filter_map(|id| self.sql_conversation(&id));
+        stored
+            .filter(|stored| !matches!(stored.phase, Phase::Greeting | Phase::LeaveMessage | Phase::Closed))
+            .collect()
+    }
+}
