@@ -24,7 +24,7 @@ use crate::{
     lanes::Lanes,
     limits,
     pool::link::ShardEnd,
-    shard::{Input, Now, Output, Outputs, Shard, TICK_MS},
+    shard::{Input, Now, Output, Outputs, Shard, TICK_MS, Urgency},
 };
 
 const _: () = assert!(limits::DRAINED_ABOVE_BYTES >= net::DRAINED_ABOVE_BYTES);
@@ -252,11 +252,13 @@ impl Running {
             for output in list.drain(..) {
                 let driver = &mut self.driver;
                 match output {
-                    Output::Send { connection, bytes } => driver.send(connection, &self.outputs.bytes[bytes]),
-                    Output::SendShared { connection, frame } => driver.send(connection, &frame),
-                    Output::SendLater { connection, frame } => driver.send_later(connection, &frame),
-                    Output::Hurry { connection } => driver.reactor.hurry(ConnectionId::from_u64(connection)),
-                    Output::Flush { connection } => driver.send(connection, &[]),
+                    Output::Send { connection, bytes, urgency } => {
+                        driver.send(connection, &self.outputs.bytes[bytes], urgency);
+                    }
+                    Output::SendShared { connection, frame, urgency } => {
+                        driver.send(connection, &frame, urgency);
+                    }
+                    Output::Flush { connection } => driver.send(connection, &[], Urgency::Normal),
                     Output::Close { connection } => driver.close(connection),
                     Output::Abort { connection } => {
                         driver.reactor.abort(ConnectionId::from_u64(connection), CloseReason::Ours);
@@ -303,24 +305,16 @@ impl Driver {
     }
 
     /// What TLS has to say of itself goes, too; of no bytes, only that.
-    fn send(&mut self, connection: u64, bytes: &[u8]) {
-        self.send_by(connection, bytes, |reactor, connection, bytes| reactor.send(connection, bytes));
-    }
-
-    fn send_later(&mut self, connection: u64, bytes: &[u8]) {
-        self.send_by(connection, bytes, |reactor, connection, bytes| reactor.send_later(connection, bytes));
-    }
-
-    fn send_by(
-        &mut self,
-        connection: u64,
-        bytes: &[u8],
-        send: impl FnOnce(&mut dyn Reactor, ConnectionId, &[u8]) -> Result<(), SendError>,
-    ) {
+    fn send(&mut self, connection: u64, bytes: &[u8], urgency: Urgency) {
         let Self { shard, reactor, sealed, .. } = self;
         let Some(bytes) = shard.seal(connection, bytes, sealed) else { return self.close(connection) };
         let connection = ConnectionId::from_u64(connection);
-        match send(&mut **reactor, connection, bytes) {
+        let sent = match urgency {
+            Urgency::Later => reactor.send_later(connection, bytes),
+            Urgency::Normal | Urgency::Urgent => reactor.send(connection, bytes),
+        };
+        match sent {
+            Ok(()) if urgency == Urgency::Urgent => reactor.hurry(connection),
             // Closed: its `Event::Closed` is on the way, or was there already.
             Ok(()) | Err(SendError::Closed) => {}
             Err(SendError::Full) => {

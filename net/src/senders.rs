@@ -1,5 +1,5 @@
 //! Whose turn it is to send: connections with something newly queued, the urgent ones before the others, and those
-//! before the ones that nobody waits for.
+//! before the ones that can wait, as nobody but they would notice.
 //!
 //! A send costs as much as all else of a message together. Where thousands are due at once, as when a long write to
 //! the journal ends, one turn for all of them would be a wait for whoever comes next. So a turn sends a bounded share.
@@ -18,8 +18,8 @@ use crate::{
 const PER_TURN_MAX: usize = 32;
 /// Of these, connections that are not urgent have at least so many, while some wait.
 const OTHERS_MIN: usize = 8;
-/// And connections that nobody waits for.
-const LATER_MIN: usize = 2;
+/// And connections that can wait.
+const LATER_MIN: usize = 4;
 
 /// What a connection remembers of its place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -287,8 +287,8 @@ mod tests {
         turns.hurry([52, 59]);
         assert_eq!(turns.turn(), [52, 59, 50, 51].into_iter().chain(0..28).collect::<Vec<_>>());
         turns.push(100..200);
-        assert_eq!(turns.turn(), (100..130).chain([28, 29]).collect::<Vec<_>>());
-        assert_eq!(turns.senders.len(), 70);
+        assert_eq!(turns.turn(), (100..128).chain(28..32).collect::<Vec<_>>());
+        assert_eq!(turns.senders.len(), 72);
     }
 
     #[test]

@@ -147,13 +147,10 @@ impl OneShard {
             let mut jobs = Vec::new();
             for output in list.drain(..) {
                 match output {
-                    Output::Send { .. } | Output::SendShared { .. } | Output::SendLater { .. } => {
-                        self.frames += 1
-                    }
+                    Output::Send { .. } | Output::SendShared { .. } => self.frames += 1,
                     Output::Lane { item, .. } => self.lane.push_back(item),
                     Output::Record { number, .. } => self.last = number,
                     Output::Job(job) => jobs.push(job),
-                    Output::Hurry { .. } => {}
                     Output::Flush { .. } => unreachable!("there is no TLS"),
                     Output::Abort { connection } | Output::Close { connection } => {
                         panic!("connection {connection} was closed")

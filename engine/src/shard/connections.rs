@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::{Ended, Farewell, Output, Outputs, Session, Shard, edge::Edge};
+use super::{Ended, Farewell, Output, Outputs, Session, Shard, Urgency, edge::Edge};
 use crate::{
     channel::{
         http::{self, HttpConnection, HttpStep, Waiting},
@@ -361,7 +361,7 @@ impl Shard {
                     if !self.may_upgrade_for(id, forwarded.as_deref(), out) {
                         return;
                     }
-                    out.send(id, |bytes| bytes.extend_from_slice(&response));
+                    out.send_with(Urgency::Later, id, |bytes| bytes.extend_from_slice(&response));
                     let now_ms = self.now.monotonic_ms();
                     let connection = self.connections.find(id).expect("found above");
                     let fragments_max = self.settings.peers.fragments_max;

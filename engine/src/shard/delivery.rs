@@ -6,7 +6,7 @@ use codec::message::ServerMessage;
 use store::record::EventRecord;
 
 use super::{
-    AgentConnection, Farewell, LaneItem, Output, Outputs, Shard,
+    AgentConnection, Farewell, LaneItem, Output, Outputs, Shard, Urgency,
     connections::{Connection, Stage},
     conversations::{Feed, Index, Reader},
     event_frame::EventFrame,
@@ -147,10 +147,8 @@ impl Shard {
             Effect::Ack { sender, by, id, seq, at_ms, received_us } => {
                 let took_us = self.now.monotonic_us.saturating_sub(received_us);
                 out.acks.push(AckTook { by, microseconds: u32::try_from(took_us).unwrap_or(u32::MAX) });
-                self.reply(&sender, &ServerMessage::Ack { id: (&*id).into(), seq, at_ms }, out);
-                if let (Sayer::Vip, Sender::Visitor { connection, .. }) = (by, sender) {
-                    out.list.push(Output::Hurry { connection });
-                }
+                let ack = ServerMessage::Ack { id: (&*id).into(), seq, at_ms };
+                self.reply_with(Urgency::of(by == Sayer::Vip), &sender, &ack, out);
             }
             Effect::Refuse { sender, id, refused } => self.reply_refused(&sender, &id, &refused, out),
             Effect::Publish { index, seq } => {
@@ -164,6 +162,15 @@ impl Shard {
 
     /// Gives every reader of the conversation what it lacks of what is durable.
     pub(super) fn catch_up(&mut self, index: Index, out: &mut Outputs) {
+        self.catch_up_all(index, None, out);
+    }
+
+    /// The same when somebody has just come, for whom others should not have to wait.
+    pub(super) fn catch_up_with(&mut self, index: Index, newcomer: Address, out: &mut Outputs) {
+        self.catch_up_all(index, Some(newcomer), out);
+    }
+
+    fn catch_up_all(&mut self, index: Index, newcomer: Option<Address>, out: &mut Outputs) {
         let here = self.index;
         let conversation = self.conversations.at(index);
         conversation.compress_newest(&mut self.compressor);
@@ -198,8 +205,10 @@ impl Shard {
                 reader.feed = Feed::Paging;
                 pages.push((reader.address, frames.collect()));
             } else {
+                let is_newcomer = newcomer == Some(reader.address) && !vip;
+                let urgency = if is_newcomer { Urgency::Later } else { Urgency::of(vip) };
                 for frame in frames {
-                    give(here, reader.address, vip, frame, out);
+                    give(here, reader.address, urgency, frame, out);
                     delivered += 1;
                 }
             }
@@ -278,7 +287,8 @@ impl Shard {
             return;
         };
         let bytes: usize = page.iter().map(|frame| frame.len()).sum();
-        out.list.extend(page.into_iter().map(|frame| Output::SendShared { connection, frame }));
+        let urgency = Urgency::Normal;
+        out.list.extend(page.into_iter().map(|frame| Output::SendShared { connection, frame, urgency }));
         if bytes >= limits::DRAINED_ABOVE_BYTES {
             web.page_sent(id);
         } else {
@@ -361,35 +371,35 @@ impl Shard {
         let conversation = self.conversations.at(index);
         for reader in conversation.readers.iter().filter(|reader| (reader.who == Who::Visitor) != by_visitor)
         {
-            give(self.index, reader.address, conversation.record.vip, Arc::clone(&frame), out);
+            give(self.index, reader.address, Urgency::of(conversation.record.vip), Arc::clone(&frame), out);
         }
         Ok(())
     }
 
     /// A frame for a connection of any shard.
     pub(super) fn deliver(&mut self, address: Address, frame: Arc<[u8]>, out: &mut Outputs) {
-        give(self.index, address, true, frame, out);
+        give(self.index, address, Urgency::Urgent, frame, out);
     }
 
-    pub(super) fn deliver_here(&mut self, connection: u64, frame: Arc<[u8]>, vip: bool, out: &mut Outputs) {
+    pub(super) fn deliver_here(
+        &mut self,
+        connection: u64,
+        frame: Arc<[u8]>,
+        urgency: Urgency,
+        out: &mut Outputs,
+    ) {
         if self.session_of(connection).is_some() {
-            give_here(connection, frame, vip, out);
+            out.list.push(Output::SendShared { connection, frame, urgency });
         }
     }
 }
 
-fn give(here: usize, address: Address, vip: bool, frame: Arc<[u8]>, out: &mut Outputs) {
+fn give(here: usize, address: Address, urgency: Urgency, frame: Arc<[u8]>, out: &mut Outputs) {
     let Address { shard, connection } = address;
     if usize::from(shard) == here {
-        give_here(connection, frame, vip, out);
+        out.list.push(Output::SendShared { connection, frame, urgency });
     } else {
-        out.lane(usize::from(shard), vip, LaneItem::Deliver { connection, frame, vip });
-    }
-}
-
-fn give_here(connection: u64, frame: Arc<[u8]>, vip: bool, out: &mut Outputs) {
-    out.list.push(Output::SendShared { connection, frame });
-    if vip {
-        out.list.push(Output::Hurry { connection });
+        let is_urgent = urgency == Urgency::Urgent;
+        out.lane(usize::from(shard), is_urgent, LaneItem::Deliver { connection, frame, urgency });
     }
 }

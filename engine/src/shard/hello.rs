@@ -15,7 +15,7 @@ use dialog::Event;
 use store::record::ConversationRecord;
 
 use super::{
-    AgentConnection, Ended, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard,
+    AgentConnection, Ended, Farewell, LaneItem, Output, Outputs, SITE, Session, Shard, Urgency,
     connections::{Connection, Stage},
     conversations::{Conversation, Feed, Index, Reader},
     edge::Edge,
@@ -398,12 +398,14 @@ impl Shard {
             version: env!("CARGO_PKG_VERSION").into(),
             heartbeat_ms: self.settings.heartbeat_ms,
         };
-        out.send(id, |bytes| web::encode_message(&welcome, bytes));
+        // Where thousands come back at once, those who are here go first.
+        let urgency = if vip { Urgency::Urgent } else { Urgency::Later };
+        out.send_with(urgency, id, |bytes| web::encode_message(&welcome, bytes));
         let session =
             Session::Visitor { conversation: Arc::clone(&conversation.id), visitor: visitor.id.into(), vip };
         *self.session_of(id).expect("it just said hello") = session;
         self.counts.visitors[usize::from(vip)] += 1;
-        self.catch_up(index, out);
+        self.catch_up_with(index, address, out);
     }
 
     fn hello_agent(&mut self, id: u64, token: &str, resume: Arc<[(String, u64)]>, out: &mut Outputs) {

@@ -7,7 +7,7 @@ use dialog::{Action, Event, Refusal, State};
 use store::record::{EventKind, EventRecord, Record, Role, TeamRecord};
 
 use super::{
-    Farewell, LaneItem, Output, Outputs, Shard,
+    Farewell, LaneItem, Output, Outputs, Shard, Urgency,
     conversations::{Index, Recent},
     delivery::{Effect, Sayer},
     event_frame::EventFrame,
@@ -555,9 +555,20 @@ impl Shard {
 
     /// Answers whoever wants something.
     pub(super) fn reply(&mut self, sender: &Sender, message: &ServerMessage<'_>, out: &mut Outputs) {
+        self.reply_with(Urgency::Normal, sender, message, out);
+    }
+
+    /// An agent, for whom a visitor waits, is always answered at once.
+    pub(super) fn reply_with(
+        &mut self,
+        urgency: Urgency,
+        sender: &Sender,
+        message: &ServerMessage<'_>,
+        out: &mut Outputs,
+    ) {
         match sender {
             Sender::Visitor { connection, .. } => {
-                out.send(*connection, |bytes| web::encode_message(message, bytes));
+                out.send_with(urgency, *connection, |bytes| web::encode_message(message, bytes));
             }
             Sender::Agent { address, .. } => {
                 let mut frame = Vec::new();

@@ -51,7 +51,7 @@ pub use self::{
     peers::{Ended, PeerCounts},
     sessions::Session,
     timers::DialogSettings,
-    words::{Farewell, Input, LaneItem, Output, Outputs},
+    words::{Farewell, Input, LaneItem, Output, Outputs, Urgency},
 };
 use crate::{
     desk::{
@@ -367,7 +367,9 @@ impl Shard {
     fn lane_item(&mut self, item: LaneItem, out: &mut Outputs) {
         match item {
             LaneItem::Inbound(inbound) => self.inbound(*inbound, out),
-            LaneItem::Deliver { connection, frame, vip } => self.deliver_here(connection, frame, vip, out),
+            LaneItem::Deliver { connection, frame, urgency } => {
+                self.deliver_here(connection, frame, urgency, out);
+            }
             LaneItem::Page { connection, conversation, page } => {
                 self.page_here(connection, conversation, page, out);
             }

@@ -9,7 +9,7 @@ use codec::{
 };
 
 use super::{
-    Ended, Farewell, LaneItem, Output, Outputs, Shard,
+    Ended, Farewell, LaneItem, Output, Outputs, Shard, Urgency,
     connections::{Connection, Stage},
     inbound::{Body, Inbound, Sender},
 };
@@ -436,14 +436,14 @@ impl Shard {
     /// Tells the agents connected here about one of them.
     pub(super) fn tell_presence(&mut self, status: &AgentStatus, out: &mut Outputs) {
         for (connection, frame) in self.frames_for_agents_here(&presence_message(status)) {
-            out.list.push(Output::SendLater { connection, frame });
+            out.list.push(Output::SendShared { connection, frame, urgency: Urgency::Later });
         }
     }
 
     /// Something for every agent connected to this shard.
     pub(super) fn tell_agents_here(&self, message: &ServerMessage<'_>, out: &mut Outputs) {
         for (connection, frame) in self.frames_for_agents_here(message) {
-            out.list.push(Output::SendShared { connection, frame });
+            out.list.push(Output::SendShared { connection, frame, urgency: Urgency::Normal });
         }
     }
 

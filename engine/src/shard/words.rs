@@ -75,6 +75,8 @@ pub enum Output {
         connection: u64,
         /// Which bytes.
         bytes: Range<usize>,
+        /// How soon.
+        urgency: Urgency,
     },
     /// Send a frame that others get, too.
     SendShared {
@@ -82,18 +84,8 @@ pub enum Output {
         connection: u64,
         /// The whole frame.
         frame: Arc<[u8]>,
-    },
-    /// Send it with what comes next for the connection, or when nobody else has anything to send.
-    SendLater {
-        /// To whom.
-        connection: u64,
-        /// The whole frame.
-        frame: Arc<[u8]>,
-    },
-    /// Let what was just sent leave before what is sent to those who were not named so.
-    Hurry {
-        /// To whom.
-        connection: u64,
+        /// How soon.
+        urgency: Urgency,
     },
     /// Send what TLS has to say of itself.
     Flush {
@@ -139,6 +131,24 @@ pub enum Output {
     Job(Job),
 }
 
+/// How soon something is sent, where more is to be sent than one turn can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Before what is for others.
+    Urgent,
+    /// In the order of asking.
+    Normal,
+    /// With what comes next for the connection, or when nobody else has anything to send.
+    Later,
+}
+
+impl Urgency {
+    /// Of what is said in a conversation.
+    pub(super) const fn of(vip: bool) -> Self {
+        if vip { Self::Urgent } else { Self::Normal }
+    }
+}
+
 /// What one turn wants done. Kept by the driver and cleared after each turn.
 #[derive(Debug, Default)]
 pub struct Outputs {
@@ -160,9 +170,13 @@ impl Outputs {
 
     /// Queues what `write` appends for `connection`.
     pub(super) fn send(&mut self, connection: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        self.send_with(Urgency::Normal, connection, write);
+    }
+
+    pub(super) fn send_with(&mut self, urgency: Urgency, connection: u64, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.bytes.len();
         write(&mut self.bytes);
-        self.list.push(Output::Send { connection, bytes: start..self.bytes.len() });
+        self.list.push(Output::Send { connection, bytes: start..self.bytes.len(), urgency });
     }
 
     pub(super) fn lane(&mut self, to: usize, vip: bool, item: LaneItem) {
@@ -181,8 +195,8 @@ pub enum LaneItem {
         connection: u64,
         /// The whole frame.
         frame: Arc<[u8]>,
-        /// It goes before what is for others.
-        vip: bool,
+        /// How soon.
+        urgency: Urgency,
     },
     /// Old events for a connection of this shard.
     Page {

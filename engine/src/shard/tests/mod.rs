@@ -13,6 +13,7 @@ mod world;
 use codec::websocket::Opcode;
 use world::World;
 
+use super::Urgency;
 use crate::identity::Class;
 
 #[test]
@@ -199,6 +200,32 @@ fn a_client_resumes_after_the_last_it_has_from_memory_and_from_sql() {
             let again = world.visitor(1, "u1", &more);
             assert_eq!(world.seen(again, &conversation), all[after.min(301)..], "after {after}");
         }
+    }
+}
+
+#[test]
+fn who_comes_back_waits_behind_those_who_are_here_unless_it_is_a_vip() {
+    for (class, coming, here) in
+        [(Class::Normal, Urgency::Later, Urgency::Normal), (Class::Vip, Urgency::Urgent, Urgency::Urgent)]
+    {
+        let mut world = World::new(1);
+        let first = world.visitor_of(0, "grace", class, "");
+        world.say(first, "m1", "is my order on its way?");
+        world.run();
+        let told = world.clients[first].urgencies.split_off(2);
+        assert!(told.len() >= 2 && told.iter().all(|urgency| *urgency == here), "{told:?}");
+        // What it missed is the message that it does not know to be stored.
+        let conversation = world.conversation(first);
+        let resume = format!(r#","conversation":"{conversation}","after":0"#);
+        let back = world.visitor_of(0, "grace", class, &resume);
+        let told = &world.clients[back].urgencies;
+        assert_eq!(told[0], Urgency::Later, "the answer to its request: nobody knows yet who it is");
+        assert!(told.len() >= 3 && told[1..].iter().all(|urgency| *urgency == coming), "{told:?}");
+        let count = told.len();
+        world.say(first, "m2", "hello?");
+        world.run();
+        let told = &world.clients[back].urgencies[count..];
+        assert!(!told.is_empty() && told.iter().all(|urgency| *urgency == here), "now it is here: {told:?}");
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 use store::record::Record;
 
 use super::{
-    super::{Beginning, DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard},
+    super::{Beginning, DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard, Urgency},
     tls::{TlsClient, TlsPort},
 };
 use crate::{
@@ -45,6 +45,8 @@ pub struct Client {
     /// Frames that came compressed.
     pub compressed: usize,
     pub received: Vec<Value>,
+    /// How soon each thing was to be sent.
+    pub urgencies: Vec<Urgency>,
     pub closed_with: Option<u16>,
     pub gone: bool,
 }
@@ -283,11 +285,14 @@ impl World {
     fn carry_out(&mut self, index: usize, out: Outputs) {
         for output in out.list {
             match output {
-                Output::Send { connection, bytes } => self.send(index, connection, &out.bytes[bytes]),
-                Output::SendShared { connection, frame } | Output::SendLater { connection, frame } => {
+                Output::Send { connection, bytes, urgency } => {
+                    self.note_urgency(index, connection, urgency);
+                    self.send(index, connection, &out.bytes[bytes]);
+                }
+                Output::SendShared { connection, frame, urgency } => {
+                    self.note_urgency(index, connection, urgency);
                     self.send(index, connection, &frame);
                 }
-                Output::Hurry { .. } => {}
                 Output::Abort { .. } => unreachable!("nobody is limited in this world"),
                 Output::Flush { connection } => self.send(index, connection, &[]),
                 Output::Close { connection } => {
@@ -310,6 +315,13 @@ impl World {
             }
         }
         self.sync(index);
+    }
+
+    /// The network of this world takes all at once, so that there is no order to see.
+    fn note_urgency(&mut self, index: usize, connection: u64, urgency: Urgency) {
+        if let Some(client) = self.by_connection.get(&(index, connection)) {
+            self.clients[*client].urgencies.push(urgency);
+        }
     }
 
     fn sync(&mut self, index: usize) {

@@ -21,6 +21,7 @@ impl World {
             upgraded: false,
             compressed: 0,
             received: Vec::new(),
+            urgencies: Vec::new(),
             closed_with: None,
             gone: false,
         };
