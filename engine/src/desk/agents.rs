@@ -14,13 +14,15 @@ use super::{
 };
 use crate::planted::{self, Planted};
 
-/// Shortest time between two announcements of what changed about agents: few at a time, as each is told to each.
-pub(super) const STATUSES_EVERY_MS: u64 = 20;
-/// Announcements of who came, left or changed in a second, over all agents who hear them: each is told to each, so
-/// a thousand agents who come at once would be a million.
-pub(super) const STATUSES_A_SECOND_MAX: u64 = 50_000;
+/// Shortest time between two announcements of what changed about agents.
+pub(super) const ANNOUNCED_EVERY_MS: u64 = 20;
+/// Agents in one announcement of a kind: each is heard by all, in one piece, so that a thousand agents who come at once
+/// are not a million pieces.
+pub(super) const ANNOUNCED_AT_ONCE_MAX: usize = 64;
+/// Announcements of who came, left or changed that are heard in a second, over all agents.
+pub(super) const STATUSES_HEARD_A_SECOND: u64 = 5_000;
 /// The same of agents' loads alone, which every assignment changes and which nobody waits for.
-pub(super) const LOADS_A_SECOND_MAX: u64 = 10_000;
+pub(super) const LOADS_HEARD_A_SECOND: u64 = 1_000;
 
 /// An agent.
 #[derive(Debug)]
@@ -119,6 +121,8 @@ pub struct Agents {
     stale_loads: BTreeSet<AgentName>,
     /// When the next of either may be told.
     told_after_ms: [u64; 2],
+    /// No lease ends before.
+    leases_end_ms: u64,
 }
 
 impl Agents {
@@ -185,16 +189,16 @@ impl Agents {
         self.agents.iter().map(|(name, agent)| agent.status(name))
     }
 
-    /// Some of those of whom there is something new: each is told to each, so of many only a few at once.
+    /// Some of those of whom there is something new.
     fn take_stale(&mut self, now_ms: u64) -> Vec<AgentStatus> {
         let hearers = self.agents.len().max(1) as u64;
         let mut told = Vec::new();
-        for (kind, a_second_max) in [(0, STATUSES_A_SECOND_MAX), (1, LOADS_A_SECOND_MAX)] {
+        for (kind, heard_a_second) in [(0, STATUSES_HEARD_A_SECOND), (1, LOADS_HEARD_A_SECOND)] {
             if now_ms < self.told_after_ms[kind] {
                 continue;
             }
             let before = told.len();
-            for _ in 0..(a_second_max * STATUSES_EVERY_MS / 1_000 / hearers).max(1) {
+            for _ in 0..ANNOUNCED_AT_ONCE_MAX {
                 let stale = if kind == 0 { &mut self.stale } else { &mut self.stale_loads };
                 let Some(name) = stale.pop_first() else { break };
                 // What is told is all of it: state, capacity and load.
@@ -202,9 +206,8 @@ impl Agents {
                 self.stale_loads.remove(&name);
                 told.push(name);
             }
-            let messages = (told.len() - before) as u64 * hearers;
-            if messages > 0 {
-                let pause_ms = (messages * 1_000 / a_second_max).max(STATUSES_EVERY_MS);
+            if told.len() > before {
+                let pause_ms = (hearers * 1_000 / heard_a_second).max(ANNOUNCED_EVERY_MS);
                 self.told_after_ms[kind] = now_ms + pause_ms;
             }
         }
@@ -218,6 +221,7 @@ impl Desk {
         let team = Arc::clone(self.teams.or_first(team).0);
         let agent = self.agents.entry(&name, self.settings.capacity, lease_until_ms);
         agent.serving.insert(Arc::clone(&conversation), team);
+        self.agents.leases_end_ms = self.agents.leases_end_ms.min(lease_until_ms);
         self.agents.seats.insert(conversation, Seat { agent: name, number: 0, rule: None });
     }
 
@@ -229,6 +233,7 @@ impl Desk {
         if let Some(agent) = self.agents.agents.get_mut(name) {
             agent.addresses.remove(&address);
             agent.lease_until_ms = now.ms + self.settings.lease_ms;
+            self.agents.leases_end_ms = self.agents.leases_end_ms.min(agent.lease_until_ms);
             self.agents.stale.insert(Arc::clone(name));
         }
     }
@@ -242,10 +247,17 @@ impl Desk {
     }
 
     pub(super) fn end_leases(&mut self, now: Time, out: &mut Vec<DeskOutput>) {
-        let ended = |agent: &Agent| !agent.is_present() && now.ms >= agent.lease_until_ms;
         let agents = &mut self.agents;
-        let gone: Vec<AgentName> =
-            agents.iter().filter(|(_, agent)| ended(agent)).map(|(name, _)| Arc::clone(name)).collect();
+        if now.ms < agents.leases_end_ms {
+            return;
+        }
+        let absent = || agents.iter().filter(|(_, agent)| !agent.is_present());
+        let (ended, running): (Vec<_>, Vec<_>) =
+            absent().partition(|(_, agent)| now.ms >= agent.lease_until_ms);
+        let gone: Vec<AgentName> = ended.into_iter().map(|(name, _)| Arc::clone(name)).collect();
+        agents.leases_end_ms =
+            running.into_iter().map(|(_, agent)| agent.lease_until_ms).min().unwrap_or(u64::MAX);
+        let mut statuses = Vec::new();
         for name in gone {
             let agent = agents.agents.remove(&name).expect("listed above");
             let mut returned: Vec<_> = agent.serving.into_keys().collect();
@@ -258,13 +270,19 @@ impl Desk {
                 let seat = agents.seats.remove(&conversation).expect("who is served has a seat");
                 out.push(DeskOutput::AgentGone { conversation, agent: Arc::clone(&name), seat: seat.number });
             }
-            let gone = AgentStatus { agent: name, state: None, capacity: agent.capacity, serving: 0 };
-            out.push(DeskOutput::PresenceChanged(gone));
+            statuses.push(AgentStatus { agent: name, state: None, capacity: agent.capacity, serving: 0 });
         }
+        announce(statuses, out);
     }
 
     /// A turn of the desk's shard must stay short, however many agents there are.
     pub(super) fn announce_statuses(&mut self, now: Time, out: &mut Vec<DeskOutput>) {
-        out.extend(self.agents.take_stale(now.ms).into_iter().map(DeskOutput::PresenceChanged));
+        announce(self.agents.take_stale(now.ms), out);
+    }
+}
+
+fn announce(statuses: Vec<AgentStatus>, out: &mut Vec<DeskOutput>) {
+    if !statuses.is_empty() {
+        out.push(DeskOutput::PresenceChanged(statuses.into()));
     }
 }

@@ -175,8 +175,8 @@ pub enum DeskOutput {
         /// Why.
         reason: Refusal,
     },
-    /// Something about an agent changed that the others may see.
-    PresenceChanged(AgentStatus),
+    /// Something about these agents changed that the others may see.
+    PresenceChanged(Arc<[AgentStatus]>),
 }
 
 /// A conversation and who has it from now on.

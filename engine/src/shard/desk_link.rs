@@ -135,9 +135,9 @@ impl Shard {
                         .expect("the desk knows only what shards told it");
                     out.lane(to, true, LaneItem::DeskSays(output));
                 }
-                DeskOutput::PresenceChanged(status) => {
+                DeskOutput::PresenceChanged(statuses) => {
                     for shard in 0..self.settings.shards {
-                        out.lane(shard, true, LaneItem::Presence(status.clone()));
+                        out.lane(shard, true, LaneItem::Presence(Arc::clone(statuses)));
                     }
                 }
             }

@@ -18,6 +18,7 @@ mod hello;
 pub mod inbound;
 mod known_ids;
 mod loading;
+mod news;
 mod overload;
 mod peers;
 mod phases;
@@ -198,6 +199,7 @@ pub struct Shard {
     journal_full: bool,
     overloaded: bool,
     overload: overload::Overload,
+    news: news::News,
     /// The journal has failed: nothing that this shard owns can be promised any more.
     failed: bool,
     /// Some shard's journal has: the whole server is not ready.
@@ -241,6 +243,7 @@ impl Shard {
             journal_full: false,
             overloaded: false,
             overload: overload::Overload::new(settings.shards),
+            news: news::News::default(),
             failed: false,
             storage_failed: false,
             stopping: false,
@@ -293,6 +296,7 @@ impl Shard {
         self.run_clocks(out);
         self.tick_desk(out);
         self.tick_overload(out);
+        self.tell_news(out);
         self.sweep(out);
         self.conversations.trim();
     }
@@ -383,7 +387,7 @@ impl Shard {
             LaneItem::Desk(input) => self.desk_input(input),
             LaneItem::DeskSays(output) => self.desk_says(output, out),
             LaneItem::StorageFailed => self.storage_failed = true,
-            LaneItem::Presence(status) => self.presence(status, out),
+            LaneItem::Presence(statuses) => self.presence(&statuses),
             LaneItem::Shedding { shard, step } => self.shedding(shard, step, out),
             LaneItem::Outlooks(outlooks) => self.overload.outlooks = outlooks,
         }

@@ -146,13 +146,15 @@ impl Shard {
         }
     }
 
-    /// An agent's load is told at once, or, while something is given up, the newest of some seconds.
-    pub(super) fn presence(&mut self, status: AgentStatus, out: &mut Outputs) {
+    /// What is new of agents is told as it comes, or, while something is given up, the newest of some seconds.
+    pub(super) fn presence(&mut self, statuses: &[AgentStatus]) {
         if self.overload.step() == Step::None {
-            return self.tell_presence(&status, out);
+            return self.tell_presence(statuses);
         }
-        let is_replaced = self.overload.presence.insert(status.agent.clone(), status).is_some();
-        self.counts.shed[Shed::Presence as usize] += u64::from(is_replaced);
+        for status in statuses {
+            let is_replaced = self.overload.presence.insert(status.agent.clone(), status.clone()).is_some();
+            self.counts.shed[Shed::Presence as usize] += u64::from(is_replaced);
+        }
     }
 
     /// Some shard gives up more or less than before.
@@ -197,9 +199,8 @@ impl Shard {
             || now_ms >= self.overload.presence_told_ms + limits::SHED_PRESENCE_MS;
         if is_due && !self.overload.presence.is_empty() {
             self.overload.presence_told_ms = now_ms;
-            for status in std::mem::take(&mut self.overload.presence).into_values() {
-                self.tell_presence(&status, out);
-            }
+            let statuses = std::mem::take(&mut self.overload.presence);
+            self.tell_presence(statuses.values());
         }
     }
 }

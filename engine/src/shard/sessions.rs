@@ -433,28 +433,21 @@ impl Shard {
         }
     }
 
-    /// Tells the agents connected here about one of them.
-    pub(super) fn tell_presence(&mut self, status: &AgentStatus, out: &mut Outputs) {
-        for (connection, frame) in self.frames_for_agents_here(&presence_message(status)) {
-            out.list.push(Output::SendShared { connection, frame, urgency: Urgency::Later });
-        }
-    }
-
     /// Something for every agent connected to this shard.
     pub(super) fn tell_agents_here(&self, message: &ServerMessage<'_>, out: &mut Outputs) {
-        for (connection, frame) in self.frames_for_agents_here(message) {
+        let mut frame = Vec::new();
+        web::encode_message(message, &mut frame);
+        let frame: Arc<[u8]> = frame.into();
+        for connection in self.agents_here() {
+            let frame = Arc::clone(&frame);
             out.list.push(Output::SendShared { connection, frame, urgency: Urgency::Normal });
         }
     }
 
-    fn frames_for_agents_here(&self, message: &ServerMessage<'_>) -> impl Iterator<Item = (u64, Arc<[u8]>)> {
-        let mut frame = Vec::new();
-        web::encode_message(message, &mut frame);
-        let frame: Arc<[u8]> = frame.into();
+    /// The connections of agents to this shard.
+    pub(super) fn agents_here(&self) -> impl Iterator<Item = u64> {
         let addresses = self.agents.values().flatten().map(|connection| connection.address);
-        addresses
-            .filter(|address| usize::from(address.shard) == self.index)
-            .map(move |address| (address.connection, Arc::clone(&frame)))
+        addresses.filter(|address| usize::from(address.shard) == self.index).map(|address| address.connection)
     }
 }
 

@@ -253,7 +253,7 @@ pub enum LaneItem {
     /// From the desk, about a conversation that this shard owns.
     DeskSays(DeskOutput),
     /// From the desk, for the agents connected here.
-    Presence(AgentStatus),
+    Presence(Arc<[AgentStatus]>),
     /// How much a shard gives up from now on.
     Shedding {
         /// Which shard.
