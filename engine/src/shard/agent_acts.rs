@@ -115,13 +115,13 @@ impl Shard {
     ) -> Result<(), Refused> {
         let Asking { name, address, role } = asking(inbound);
         let conversation = self.conversations.at(index);
-        if conversation.state.is_over() {
+        if conversation.state().is_over() {
             return Err(inbound::CLOSED);
         }
         if conversation.seq == 0 {
             return Err(inbound::NOTHING_SAID);
         }
-        if grant(role.into(), Act::TakeOver) != Grant::Any && conversation.state != State::LeaveMessage {
+        if grant(role.into(), Act::TakeOver) != Grant::Any && conversation.state() != State::LeaveMessage {
             return Err(inbound::NOT_YOURS);
         }
         // The desk's answer must find it here.

@@ -111,7 +111,7 @@ pub struct Conversation {
     /// Whether `record` is in the journal as it is.
     pub recorded: bool,
     /// Where the dialog stands.
-    pub state: State,
+    state: State,
     /// Who serves it; after its end, who did.
     pub agent: Option<AgentName>,
     /// The last event decided.
@@ -194,6 +194,11 @@ impl Conversation {
         conversation
     }
 
+    /// Where the dialog stands.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
     /// Whether it may go from memory: the desk does not have it, no clock runs, nothing is pending, nobody is there.
     fn is_idle(&self) -> bool {
         let is_expected = self.state.is_at_desk() || self.asked_desk || self.deadline_ms.is_some();
@@ -228,6 +233,8 @@ impl Conversation {
 pub struct Conversations {
     slots: slab::Slab<Conversation>,
     by_id: HashMap<Arc<str>, Index>,
+    /// How many stand where, in the order of [`Phase::ALL`].
+    by_phase: [u64; Phase::ALL.len()],
     /// The one of each visitor that is not over, by the visitor's hash.
     open_by_visitor: HashMap<u64, Index>,
     /// Journal number and conversation of every event that SQL does not have yet.
@@ -253,12 +260,19 @@ impl Conversations {
 
     /// How many stand where, in the order of [`Phase::ALL`].
     pub fn by_phase(&self) -> [u64; Phase::ALL.len()] {
-        let mut counts = [0; Phase::ALL.len()];
-        for (_, conversation) in &self.slots {
-            // The numbers of phases begin with 1.
-            counts[phase_of(conversation.state) as usize - 1] += 1;
-        }
-        counts
+        self.by_phase
+    }
+
+    fn count(&mut self, state: State) -> &mut u64 {
+        // The numbers of phases begin with 1.
+        &mut self.by_phase[phase_of(state) as usize - 1]
+    }
+
+    /// The dialog of the conversation at `index`, which must be in use, stands here from now on.
+    pub fn set_state(&mut self, index: Index, state: State) {
+        let before = std::mem::replace(&mut self.slots[index].state, state);
+        *self.count(before) -= 1;
+        *self.count(state) += 1;
     }
 
     /// Adds one that is not there.
@@ -266,6 +280,7 @@ impl Conversations {
         let id = Arc::clone(&conversation.id);
         let visitor = placement::visitor_hash(&conversation.record.site, &conversation.record.visitor);
         let is_open = !conversation.state.is_over();
+        *self.count(conversation.state) += 1;
         let index = self.slots.insert(conversation);
         self.by_id.insert(id, index);
         if is_open {
@@ -383,6 +398,7 @@ impl Conversations {
             return;
         }
         let conversation = self.slots.remove(index);
+        *self.count(conversation.state) -= 1;
         self.by_id.remove(&conversation.id);
         let visitor = placement::visitor_hash(&conversation.record.site, &conversation.record.visitor);
         if self.open_by_visitor.get(&visitor) == Some(&index) {

@@ -36,7 +36,7 @@ impl Shard {
         self.start_clock(index, passed_ms);
         let conversation = self.conversations.at(index);
         let id = Arc::clone(&conversation.id);
-        let input = match (conversation.state, &conversation.agent) {
+        let input = match (conversation.state(), &conversation.agent) {
             (State::Serving { .. }, Some(agent)) => {
                 // As the desk numbers those that it is told again.
                 conversation.seat = Some(0);
@@ -219,7 +219,7 @@ impl Shard {
         };
         let conversation = self.conversations.at(index);
         conversation.asked_desk = false;
-        let is_served = matches!(conversation.state, State::Serving { .. });
+        let is_served = matches!(conversation.state(), State::Serving { .. });
         let before = conversation.agent.clone().filter(|agent| is_served && *agent != assignment.agent);
         let event = match assignment.why.rule {
             Rule::TookOver => Event::AgentTakesOver,

@@ -377,7 +377,9 @@ impl Shard {
             // Journaled with the next event: a page view alone is not worth a write.
             conversation.recorded = false;
         }
-        (conversation.state, _) = dialog::next_state(&conversation.state, &Event::VisitorArrived);
+        let (state, _) = dialog::next_state(&conversation.state(), &Event::VisitorArrived);
+        self.conversations.set_state(index, state);
+        let conversation = self.conversations.at(index);
         let cursor = hello.after.min(conversation.durable);
         let reader = Reader {
             address,

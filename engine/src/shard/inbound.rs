@@ -415,7 +415,7 @@ impl Shard {
     ) -> Result<(), Refused> {
         let conversation = self.conversations.at(index);
         let Sender::Agent { name, .. } = sender else { return Ok(()) };
-        if event != Event::AgentNote && conversation.state.is_over() {
+        if event != Event::AgentNote && conversation.state().is_over() {
             return Err(CLOSED);
         }
         if conversation.agent.as_ref() == Some(name) { Ok(()) } else { Err(NOT_YOURS) }
@@ -424,12 +424,13 @@ impl Shard {
     /// One step of the dialog; a refusal changes nothing.
     pub(super) fn step(&mut self, index: Index, event: Event) -> Result<&'static [Action], RefusedByDialog> {
         let conversation = self.conversations.at(index);
-        let before = conversation.state;
+        let before = conversation.state();
         let (state, actions) = dialog::next_state(&before, &event);
         if let [Action::Refuse(refusal)] = actions {
             return Err(RefusedByDialog(*refusal));
         }
-        conversation.state = state;
+        self.conversations.set_state(index, state);
+        let conversation = self.conversations.at(index);
         if !matches!(state, State::Serving { .. }) {
             conversation.given_up = conversation.seat.take().or(conversation.given_up);
         }
@@ -497,7 +498,7 @@ impl Shard {
             client_id: draft.client_id.to_owned(),
             content: draft.content,
             agent: conversation.agent.as_deref().unwrap_or_default().to_owned(),
-            phase: phases::phase_of(conversation.state),
+            phase: phases::phase_of(conversation.state()),
         };
         let number = self.effects.next();
         let frame = EventFrame::of(&event, &mut self.scratch);

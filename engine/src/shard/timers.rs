@@ -27,7 +27,7 @@ pub struct DialogSettings {
 
 /// How long a conversation may stand where it stands; nothing: for ever.
 pub(super) fn limit_ms(conversation: &Conversation, settings: &DialogSettings) -> Option<u64> {
-    match conversation.state {
+    match conversation.state() {
         // Nothing was said: it is forgotten when the visitor leaves.
         State::WaitingUserInput { .. } if conversation.seq == 0 => None,
         State::WaitingUserInput { .. } | State::Serving { unanswered: false } => {
@@ -65,7 +65,7 @@ impl Shard {
 
     fn time_is_up(&mut self, index: Index, out: &mut Outputs) {
         let conversation = self.conversations.at(index);
-        let (event, kind, content) = match conversation.state {
+        let (event, kind, content) = match conversation.state() {
             State::WaitingUserInput { .. } | State::Serving { unanswered: false } => {
                 (Event::VisitorIdle, EventKind::Closed, r#"{"by":"system","reason":"visitor_idle"}"#)
             }

@@ -12,7 +12,7 @@ use std::{
 
 use codec::websocket::{Decoder, Incoming, Opcode};
 use serde_json::Value;
-use store::record::Record;
+use store::record::{Phase, Record};
 
 use super::{
     super::{Beginning, DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard, Urgency},
@@ -279,6 +279,9 @@ impl World {
             }
         }
         shard.finish(&mut out);
+        let mut by_phase = [0; Phase::ALL.len()];
+        shard.conversations().for_each(|(_, phase, _)| by_phase[phase as usize - 1] += 1);
+        assert_eq!(shard.conversations_by_phase(), by_phase);
         self.carry_out(index, out);
     }
 
