@@ -384,7 +384,10 @@ impl Conversations {
             {
                 conversation.recent.pop_front();
             }
-            conversation.recent.shrink_to(RECENT_EVENTS_ROOM);
+            // Not before: to give back a part each time would copy the rest each time.
+            if conversation.recent.len() <= RECENT_EVENTS_ROOM {
+                conversation.recent.shrink_to(RECENT_EVENTS_ROOM);
+            }
             self.drop_if_idle(index);
         }
     }

@@ -16,28 +16,84 @@ pub struct KnownId {
     pub at_ms: u64,
 }
 
-/// The newest of a conversation, [`KNOWN_IDS_MAX`] of them. They are searched one by one: most conversations have some
-/// ten, there is one of this in each, and a map takes three times the memory.
+/// The newest of a conversation, [`KNOWN_IDS_MAX`] of them. There is one of this in each conversation, and many say little,
+/// so nothing is kept in a map, which takes three times the memory; in a long conversation a message that is new costs a
+/// look at all tags, 1 KiB.
 #[derive(Debug, Default)]
-pub struct KnownIds {
-    /// By the hash of sender and id, oldest first.
-    newest: VecDeque<(u64, KnownId)>,
+pub struct KnownIds(Option<Box<Newest>>);
+
+/// Oldest first.
+#[derive(Debug, Default)]
+struct Newest {
+    /// Of each, the part of its key that is looked at first.
+    tags: VecDeque<u16>,
+    packed: VecDeque<Packed>,
 }
+
+/// What is known of one message, in 18 bytes.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    /// The hash of sender and id.
+    key: [u8; 8],
+    /// As many events as one conversation can have.
+    seq: [u8; 4],
+    /// Until the year 10889.
+    at_ms: [u8; 6],
+}
+
+/// Tags that are compared at once.
+const TAGS_AT_ONCE: usize = 32;
 
 impl KnownIds {
     /// What the sender's message with that id became, if it was taken before.
     pub fn get(&self, sender: &str, id: &str) -> Option<KnownId> {
+        let newest = self.0.as_deref()?;
         let key = placement::stable_hash(&[sender, id]);
+        let (older, newer) = newest.tags.as_slices();
         // Who sends again does so soon.
-        self.newest.iter().rev().find(|(known, _)| *known == key).map(|(_, known)| *known)
+        newest.find(newer, older.len(), key).or_else(|| newest.find(older, 0, key))
     }
 
     /// Remembers a message that is new, and forgets the oldest beyond the limit.
     pub fn remember(&mut self, sender: &str, id: &str, known: KnownId) {
-        if self.newest.len() == KNOWN_IDS_MAX {
-            self.newest.pop_front();
+        let Newest { tags, packed } = &mut **self.0.get_or_insert_default();
+        if packed.len() == KNOWN_IDS_MAX {
+            tags.pop_front();
+            packed.pop_front();
         }
-        self.newest.push_back((placement::stable_hash(&[sender, id]), known));
+        let key = placement::stable_hash(&[sender, id]);
+        tags.push_back(key as u16);
+        packed.push_back(Packed::new(key, known));
+    }
+}
+
+impl Newest {
+    /// Looks among these tags, the first of which is that of `packed[from]`.
+    fn find(&self, tags: &[u16], from: usize, key: u64) -> Option<KnownId> {
+        let tag = key as u16;
+        let chunks = tags.chunks(TAGS_AT_ONCE).enumerate().rev();
+        // All of a chunk are compared, as the compiler makes few instructions of that.
+        let likely = chunks.filter(|(_, chunk)| chunk.iter().fold(false, |any, one| any | (*one == tag)));
+        likely
+            .map(|(number, chunk)| (from + number * TAGS_AT_ONCE, chunk.len()))
+            .flat_map(|(first, count)| (first..first + count).rev())
+            .map(|index| &self.packed[index])
+            .find(|packed| u64::from_le_bytes(packed.key) == key)
+            .map(Packed::known)
+    }
+}
+
+impl Packed {
+    fn new(key: u64, known: KnownId) -> Self {
+        let [a, b, c, d, e, f, ..] = known.at_ms.to_le_bytes();
+        let seq = u32::try_from(known.seq).expect("a conversation has fewer events").to_le_bytes();
+        Self { key: key.to_le_bytes(), seq, at_ms: [a, b, c, d, e, f] }
+    }
+
+    fn known(&self) -> KnownId {
+        let [a, b, c, d, e, f] = self.at_ms;
+        let at_ms = u64::from_le_bytes([a, b, c, d, e, f, 0, 0]);
+        KnownId { seq: u32::from_le_bytes(self.seq).into(), at_ms }
     }
 }
 
@@ -46,18 +102,35 @@ mod tests {
     use super::*;
 
     fn as_the(number: usize) -> KnownId {
-        KnownId { seq: number as u64, at_ms: 0 }
+        KnownId { seq: number as u64, at_ms: 1_795_392_000_000 + number as u64 }
     }
 
     #[test]
     fn the_newest_are_known_by_sender_and_id() {
         let mut ids = KnownIds::default();
-        for number in 0..=KNOWN_IDS_MAX {
+        assert_eq!(ids.get("visitor", "0"), None);
+        for number in 0..3 * KNOWN_IDS_MAX {
             ids.remember("visitor", &number.to_string(), as_the(number));
+            let known = |number: usize| ids.get("visitor", &number.to_string());
+            assert_eq!(known(number), Some(as_the(number)));
+            assert_eq!(known(number + 1), None);
+            let oldest = (number + 1).saturating_sub(KNOWN_IDS_MAX);
+            assert_eq!(known(oldest), Some(as_the(oldest)));
+            assert_eq!(known(oldest.wrapping_sub(1)), None, "it has made room");
         }
-        assert_eq!(ids.get("visitor", "0"), None, "the oldest makes room");
-        assert_eq!(ids.get("visitor", "1"), Some(as_the(1)));
-        assert_eq!(ids.get("agent", "1"), None, "somebody else's may be called the same");
-        assert_eq!(ids.get("visitor", &KNOWN_IDS_MAX.to_string()), Some(as_the(KNOWN_IDS_MAX)));
+        let last = (3 * KNOWN_IDS_MAX - 1).to_string();
+        assert_eq!(ids.get("agent", &last), None, "somebody else's may be called the same");
+    }
+
+    #[test]
+    fn a_tag_that_two_have_in_common_is_not_enough() {
+        let mut ids = KnownIds::default();
+        let tag = |id: &str| placement::stable_hash(&["visitor", id]) as u16;
+        let alike = (1..).map(|number: u32| number.to_string()).find(|id| tag(id) == tag("0"));
+        let alike = alike.expect("one in 65,536 is");
+        ids.remember("visitor", &alike, as_the(1));
+        assert_eq!(ids.get("visitor", "0"), None);
+        ids.remember("visitor", "0", as_the(2));
+        assert_eq!((ids.get("visitor", &alike), ids.get("visitor", "0")), (Some(as_the(1)), Some(as_the(2))));
     }
 }
