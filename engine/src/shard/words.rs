@@ -1,6 +1,7 @@
 //! What a shard is told and what it wants done: by its driver, by other shards and by their connections.
 
-use std::{net::IpAddr, ops::Range, sync::Arc};
+use std::net::IpAddr;
+use std::{ops::Range, sync::Arc};
 
 use codec::{message::Outlook, websocket::Deflate};
 use store::record::Record;

@@ -3,9 +3,9 @@
 mod clients;
 mod sql;
 
+use std::net::IpAddr;
 use std::{
     collections::{BTreeMap, VecDeque},
-    net::IpAddr,
     ops::ControlFlow,
     sync::Arc,
 };
