@@ -162,15 +162,11 @@ impl Shard {
 
     /// Gives every reader of the conversation what it lacks of what is durable.
     pub(super) fn catch_up(&mut self, index: Index, out: &mut Outputs) {
-        self.catch_up_all(index, None, out);
+        self.catch_up_with(index, None, out);
     }
 
     /// The same when somebody has just come, for whom others should not have to wait.
-    pub(super) fn catch_up_with(&mut self, index: Index, newcomer: Address, out: &mut Outputs) {
-        self.catch_up_all(index, Some(newcomer), out);
-    }
-
-    fn catch_up_all(&mut self, index: Index, newcomer: Option<Address>, out: &mut Outputs) {
+    pub(super) fn catch_up_with(&mut self, index: Index, newcomer: Option<Address>, out: &mut Outputs) {
         let here = self.index;
         let conversation = self.conversations.at(index);
         conversation.compress_newest(&mut self.compressor);

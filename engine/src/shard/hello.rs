@@ -407,7 +407,7 @@ impl Shard {
             Session::Visitor { conversation: Arc::clone(&conversation.id), visitor: visitor.id.into(), vip };
         *self.session_of(id).expect("it just said hello") = session;
         self.counts.visitors[usize::from(vip)] += 1;
-        self.catch_up_with(index, address, out);
+        self.catch_up_with(index, Some(address), out);
     }
 
     fn hello_agent(&mut self, id: u64, token: &str, resume: Arc<[(String, u64)]>, out: &mut Outputs) {
