@@ -148,8 +148,11 @@ impl Running {
         let Self { driver, outputs, .. } = self;
         let Driver { index, shard, reactor, journal, neighbours, pool, counting, .. } = driver;
         let own = &neighbours[*index].lanes;
-        let has_work = !self.backlog.is_empty() || shard.has_chores();
-        let wait = Duration::from_millis(if has_work { 1 } else { TICK_MS });
+        let wait = Duration::from_millis(match () {
+            () if shard.has_chores() => 1,
+            () if !self.backlog.is_empty() => backlog::retry_ms(neighbours.len()),
+            () => TICK_MS,
+        });
         let mut journal_result = Ok(());
         let time = reactor
             .turn(wait, &mut || !own.is_empty() || !pool.dones.is_empty(), &mut |time, event| {

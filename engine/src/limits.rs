@@ -88,8 +88,12 @@ pub const SHED_PRESENCE_MS: u64 = 3_000;
 /// Time between two reports to the shards of where newcomers would stand, while none are begun, in milliseconds.
 pub const OUTLOOKS_MS: u64 = 1_000;
 
-/// What a client is told to wait after a refusal for want of room, in milliseconds.
+/// Least that a client is told to wait after a refusal for want of room, in milliseconds.
 pub const RETRY_AFTER_MS: u32 = 2_000;
+/// Most, when many are refused and each has a time of its own.
+pub const RETRY_AFTER_MAX_MS: u32 = 30_000;
+/// How many of those who were refused are asked back each second by a shard that takes next to nothing.
+pub const RETRIES_A_SECOND_MIN: u64 = 50;
 
 /// What a client is told to wait when the disk has failed: somebody has to see to it.
 pub const FAILED_RETRY_AFTER_MS: u32 = 30_000;
@@ -112,9 +116,11 @@ pub const HOLD_VIP_US: u64 = 1_000_000;
 pub const HOLD_WISH_US: u64 = 10_000_000;
 /// Items that wait for room in other shards' lanes before new messages are refused: each message makes a few.
 pub const BACKLOG_ITEMS_MAX: usize = 64 * 1024;
-/// Records that SQL does not have yet and that the shards together therefore keep in memory, some 500 bytes each, before
-/// new messages are refused; VIPs' and agents' from twice as many on.
-pub const KEPT_RECORDS_MAX: usize = 1024 * 1024;
+/// Of the memory there is, the part for records that SQL does not have yet and that the shards therefore keep. When it is
+/// used up, new messages are refused; VIPs' and agents' from twice as much on.
+pub const KEPT_RECORDS_MEMORY: u64 = 16;
+/// What a record takes that is kept, roughly.
+pub const KEPT_RECORD_BYTES: u64 = 512;
 /// Items taken from the VIP lane for each one from the normal lane while both have some.
 pub const VIP_WEIGHT: usize = 8;
 /// The same when normal messages have waited for [`AGED_US`].
@@ -126,6 +132,8 @@ pub const LANE_BUDGET: usize = 64;
 /// Connections that wait to be sent what is queued for them, from which on less is taken from the lanes: what is taken in
 /// faster than it can be answered would wait there, where nobody can refuse it.
 pub const SENDERS_MAX: u64 = 256;
+/// HTTP requests that are looked at in one turn: those who come wait for those who are here, not the other way round.
+pub const REQUESTS_A_TURN: usize = 16;
 /// Items taken from the lanes in one turn then.
 pub const LANE_BUDGET_BEHIND: usize = 8;
 

@@ -42,12 +42,12 @@ pub struct Followed {
     pub published: Arc<Published>,
 }
 
-/// How far SQL is behind the journal after a round.
+/// How far SQL is behind the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
     /// Durable records that SQL does not have.
     pub records: u64,
-    /// The round could not do what it should.
+    /// A round is over and could not do what it should.
     pub has_failed: bool,
 }
 
@@ -59,14 +59,15 @@ pub struct ProjectionThread {
 }
 
 impl ProjectionThread {
-    /// Starts it. It lets others run often, as a shard may wait for the core. `on_round` is told after each round how far SQL is behind.
-    pub fn start(mut projector: Projector, mut on_round: Box<dyn FnMut(Lag) + Send>) -> io::Result<Self> {
+    /// Starts it. It lets others run often, as a shard may wait for the core. `on_lag` is told how far SQL is behind, after
+    /// each batch and each round.
+    pub fn start(mut projector: Projector, mut on_lag: Box<dyn FnMut(Lag) + Send>) -> io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
             priority::stand_back();
             net::ask_for_short_slices();
-            run(&mut projector, &mut *on_round, &stopped);
+            run(&mut projector, &mut *on_lag, &stopped);
         };
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -96,13 +97,13 @@ pub enum Round {
     Full,
 }
 
-fn run(projector: &mut Projector, on_round: &mut dyn FnMut(Lag), stop: &(Mutex<bool>, Condvar)) {
+fn run(projector: &mut Projector, on_lag: &mut dyn FnMut(Lag), stop: &(Mutex<bool>, Condvar)) {
     let mut failed = IDLE;
     loop {
         // Asked before the round: what is durable before the stop is then applied.
         let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
-        let round = projector.round();
-        on_round(Lag { records: projector.lag_records(), has_failed: round == Round::Failed });
+        let round = projector.round(&mut |records| on_lag(Lag { records, has_failed: false }));
+        on_lag(Lag { records: projector.lag_records(), has_failed: round == Round::Failed });
         let rest = match round {
             Round::Full => continue,
             Round::Some if is_stopping => continue,
@@ -149,10 +150,13 @@ impl Projector {
         self.followers.iter().map(|(follower, _)| follower.lag_records()).sum()
     }
 
-    /// Applies up to one batch of each stream.
-    pub fn round(&mut self) -> Round {
+    /// Applies up to one batch of each stream, and says before each how many durable records SQL lacks: a round over
+    /// many streams is long.
+    pub fn round(&mut self, on_batch: &mut dyn FnMut(u64)) -> Round {
         let mut round = Round::Nothing;
-        for (follower, trouble) in &mut self.followers {
+        for at in 0..self.followers.len() {
+            on_batch(self.lag_records());
+            let (follower, trouble) = &mut self.followers[at];
             match follower.advance(&mut self.projection, &self.source) {
                 Ok(None) => {}
                 Ok(Some(advanced)) => {

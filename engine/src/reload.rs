@@ -12,7 +12,6 @@ use crate::{
     gate::Gate,
     identity::Identity,
     jobs::Done,
-    limits,
     pool::{Pool, link::DoneQueue},
     shard::{DialogSettings, Settings},
     tls_files::TlsFiles,
@@ -33,6 +32,8 @@ pub struct Given {
     pub gate: Gate,
     /// Connections that the process has room for.
     pub capacity: u64,
+    /// Records that SQL may lack; see [`crate::limits::KEPT_RECORDS_MEMORY`].
+    pub kept_records_max: usize,
 }
 
 impl Given {
@@ -55,7 +56,7 @@ impl Given {
             identity: self.identity.clone(),
             gate: self.gate.clone(),
             peers: config.peers.limits,
-            kept_records_max: limits::KEPT_RECORDS_MAX / self.shards,
+            kept_records_max: self.kept_records_max / self.shards,
             origins: config.peers.origins(config.public_url.as_deref()),
             tls,
             proxies: config.proxies.clone(),

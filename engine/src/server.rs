@@ -28,7 +28,7 @@ use crate::{
     jobs::Done,
     journal::{Disk, Journal, JournalError, MakerLimits, SegmentMaker},
     lanes::Lanes,
-    limits, logging, placement,
+    limits, logging, memory, placement,
     pool::{
         self, Pool, PoolParts,
         api::SetupToken,
@@ -179,6 +179,8 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
         identity: secrets.identity(),
         gate: Gate::new(config.peers.gate(room, &config.proxies.networks)),
         capacity: room,
+        kept_records_max: (memory::limit_bytes() / limits::KEPT_RECORDS_MEMORY / limits::KEPT_RECORD_BYTES)
+            as usize,
     };
     let settings = given.with(&config, tls);
     let dones: Vec<DoneQueue> = ends.iter().map(|end| end.dones.clone()).collect();

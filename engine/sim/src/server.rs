@@ -119,7 +119,7 @@ impl Server {
             identity: machine.identity.clone(),
             gate: Gate::new(GateLimits::none()),
             peers: PeerLimits::default(),
-            kept_records_max: limits::KEPT_RECORDS_MAX,
+            kept_records_max: usize::MAX / 2,
             origins: Origins::default(),
             tls: None,
             proxies: Proxies::default(),
@@ -247,6 +247,6 @@ impl Server {
 
     /// One round of the projection.
     pub fn projects(&mut self) -> Round {
-        self.projector.round()
+        self.projector.round(&mut |_| ())
     }
 }

@@ -42,6 +42,8 @@ pub struct HttpConnection {
     /// Since when the first request is waited for; `None` once one has come.
     fresh_since_ms: Option<u64>,
     flooded: bool,
+    /// What came is not looked at yet, because many came at once.
+    pub is_queued: bool,
 }
 
 /// For what a connection has been waited for, since when.
@@ -111,6 +113,7 @@ impl HttpConnection {
             heard_ms: now_ms,
             fresh_since_ms: Some(now_ms),
             flooded: false,
+            is_queued: false,
         }
     }
 

@@ -13,6 +13,12 @@ use crate::{
     shard::{Inbound, LaneItem, inbound::Body},
 };
 
+/// After how many milliseconds what waits is tried again. All shards may wait for one, and while they try, that one has no
+/// processor: together they try some 8,000 times a second at most.
+pub(super) const fn retry_ms(shards: usize) -> u64 {
+    shards.div_ceil(8) as u64
+}
+
 /// Of one lane of one shard.
 #[derive(Default)]
 struct Waiting {

@@ -2,6 +2,7 @@
 //!
 //! What the bytes say is [`crate::channel`]'s; who is behind a connection is `sessions`' and `hello`'s.
 
+use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use bytes::Bytes;
@@ -84,6 +85,34 @@ impl Connection {
 /// A million visitors who say nothing have a million of these.
 const CONNECTION_BYTES_MAX: usize = 128;
 const _: () = assert!(size_of::<Option<Connection>>() <= CONNECTION_BYTES_MAX);
+
+/// HTTP requests that wait for a turn. A network that comes back brings everybody at once, and those who are in a
+/// conversation shall not wait for all of them.
+#[derive(Debug, Default)]
+pub struct Requests {
+    queue: VecDeque<u64>,
+    /// How many were looked at in this turn.
+    stepped: usize,
+}
+
+impl Requests {
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// The next that waits, if it may still be looked at in this turn.
+    fn next(&mut self) -> Option<u64> {
+        if self.is_empty() || !self.may_step() { None } else { self.queue.pop_front() }
+    }
+
+    /// Whether one more may be looked at in this turn, which is then counted.
+    fn may_step(&mut self) -> bool {
+        let may = self.stepped < limits::REQUESTS_A_TURN;
+        self.stepped += usize::from(may);
+        may
+    }
+}
 
 /// The table. The low half of a connection's name is its slot.
 #[derive(Debug, Default)]
@@ -269,8 +298,8 @@ impl Shard {
         }
         let silent_ms = now_ms.saturating_sub(connection.heard_ms);
         match &connection.stage {
-            // Waiting for the pool is not the client's silence.
-            Stage::Http(http) if http.exchange.is_some() => {}
+            // Waiting for the pool, or for others' turn, is not the client's silence.
+            Stage::Http(http) if http.exchange.is_some() || http.is_queued => {}
             Stage::Http(http) => {
                 let waiting = http.waiting();
                 let (since_ms, limit_ms) = match waiting {
@@ -342,7 +371,23 @@ impl Shard {
         let now_ms = self.now.monotonic_ms();
         let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) else { return };
         http.hold(bytes, now_ms);
-        self.http_step(id, out);
+        if self.requests.is_empty() && self.requests.may_step() {
+            self.http_step(id, out);
+        } else if !std::mem::replace(&mut http.is_queued, true) {
+            self.requests.queue.push_back(id);
+        }
+    }
+
+    /// Ends the turn for requests: those that wait have what is left of it.
+    pub(super) fn take_requests(&mut self, out: &mut Outputs) {
+        while let Some(id) = self.requests.next() {
+            if let Some(Connection { stage: Stage::Http(http), .. }) = self.connections.find(id) {
+                http.is_queued = false;
+                self.http_step(id, out);
+                self.bound_held(id, out);
+            }
+        }
+        self.requests.stepped = 0;
     }
 
     /// Makes the next request of what was received, if it is whole and the last one is answered.

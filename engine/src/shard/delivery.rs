@@ -150,7 +150,7 @@ impl Shard {
                 let ack = ServerMessage::Ack { id: (&*id).into(), seq, at_ms };
                 self.reply_with(Urgency::of(by == Sayer::Vip), &sender, &ack, out);
             }
-            Effect::Refuse { sender, id, refused } => self.reply_refused(&sender, &id, &refused, out),
+            Effect::Refuse { sender, id, refused } => self.reply_refused(&sender, &id, &refused, None, out),
             Effect::Publish { index, seq } => {
                 self.conversations.at(index).durable = seq;
                 self.catch_up(index, out);

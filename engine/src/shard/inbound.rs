@@ -180,18 +180,27 @@ impl Draft<'_> {
     }
 }
 
+/// When it is worth to ask again for what was refused.
+#[derive(Clone, Copy, Debug)]
+enum Retry {
+    /// When those who were refused before have had their turn; VIPs and agents sooner.
+    WhenThereIsRoom,
+    /// When somebody has seen to the disk.
+    WhenRepaired,
+}
+
 /// Why something is not done.
 #[derive(Clone, Copy, Debug)]
 pub struct Refused {
     code: &'static str,
     text: &'static str,
-    retry_after_ms: Option<u32>,
+    retry: Option<Retry>,
     /// Of a conversation that is not begun now.
     outlook: Option<Outlook>,
 }
 
 const fn refused(code: &'static str, text: &'static str) -> Refused {
-    Refused { code, text, retry_after_ms: None, outlook: None }
+    Refused { code, text, retry: None, outlook: None }
 }
 
 pub(super) const NOT_YOURS: Refused =
@@ -211,13 +220,13 @@ pub(super) const NOTHING_SAID: Refused = refused("wrong_state", "nothing was sai
 pub(super) const JOURNAL_FULL: Refused = Refused {
     code: "journal_full",
     text: "the server cannot store more right now; the message was not taken, send it again later",
-    retry_after_ms: Some(limits::RETRY_AFTER_MS),
+    retry: Some(Retry::WhenThereIsRoom),
     outlook: None,
 };
 pub(super) const OVERLOADED: Refused = Refused {
     code: "overloaded",
     text: "the server is too busy right now; the message was not taken, send it again later",
-    retry_after_ms: Some(limits::RETRY_AFTER_MS),
+    retry: Some(Retry::WhenThereIsRoom),
     outlook: None,
 };
 const NOT_BEGUN: Refused = Refused {
@@ -227,13 +236,13 @@ const NOT_BEGUN: Refused = Refused {
 const STORAGE_FAILED: Refused = Refused {
     code: "storage_failed",
     text: "the disk behind this conversation has failed; send it again with the same id when the server is back",
-    retry_after_ms: Some(limits::FAILED_RETRY_AFTER_MS),
+    retry: Some(Retry::WhenRepaired),
     outlook: None,
 };
 pub(super) const UNAVAILABLE: Refused = Refused {
     code: "unavailable",
     text: "the conversation cannot be read right now; the message was not taken, send it again later",
-    retry_after_ms: Some(limits::RETRY_AFTER_MS),
+    retry: Some(Retry::WhenThereIsRoom),
     outlook: None,
 };
 
@@ -243,7 +252,7 @@ impl Shard {
             self.counts.refused_journal[usize::from(inbound.vip)] += 1;
             return self.tell(&inbound, &STORAGE_FAILED, out);
         }
-        self.overload.taken(inbound.vip, self.now.monotonic_us.saturating_sub(inbound.received_us));
+        self.overload.taken(inbound.vip, inbound.received_us, self.now.monotonic_us);
         if self.sheds(&inbound) {
             return;
         }
@@ -253,7 +262,7 @@ impl Shard {
         };
         if let Err(refused) = self.decide(index, &mut inbound, out) {
             // What may be tried again was counted where it was found out.
-            if refused.retry_after_ms.is_some() {
+            if refused.retry.is_some() {
                 return self.tell(&inbound, &refused, out);
             }
             self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
@@ -540,15 +549,27 @@ impl Shard {
     }
 
     pub(super) fn tell(&mut self, inbound: &Inbound, refused: &Refused, out: &mut Outputs) {
-        self.reply_refused(&inbound.sender, inbound.body.message_id(), refused, out);
+        let retry_after_ms = refused.retry.map(|retry| match retry {
+            Retry::WhenThereIsRoom if inbound.vip => limits::RETRY_AFTER_MS,
+            Retry::WhenThereIsRoom => self.overload.retry_after_ms(self.now.monotonic_us),
+            Retry::WhenRepaired => limits::FAILED_RETRY_AFTER_MS,
+        });
+        self.reply_refused(&inbound.sender, inbound.body.message_id(), refused, retry_after_ms, out);
     }
 
-    pub(super) fn reply_refused(&mut self, sender: &Sender, id: &str, refused: &Refused, out: &mut Outputs) {
+    pub(super) fn reply_refused(
+        &mut self,
+        sender: &Sender,
+        id: &str,
+        refused: &Refused,
+        retry_after_ms: Option<u32>,
+        out: &mut Outputs,
+    ) {
         let message = ServerMessage::Refused {
             id: id.into(),
             code: refused.code.into(),
             text: refused.text.into(),
-            retry_after_ms: refused.retry_after_ms,
+            retry_after_ms,
             outlook: refused.outlook,
         };
         self.reply(sender, &message, out);

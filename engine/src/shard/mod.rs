@@ -114,7 +114,7 @@ pub struct Settings {
     pub gate: Gate,
     /// What one connection may do.
     pub peers: PeerLimits,
-    /// Records that SQL may lack before new messages are refused; see [`crate::limits::KEPT_RECORDS_MAX`].
+    /// Records that SQL may lack before new messages are refused; see [`crate::limits::KEPT_RECORDS_MEMORY`].
     pub kept_records_max: usize,
     /// Which web pages may connect.
     pub origins: Origins,
@@ -179,6 +179,7 @@ pub struct Shard {
     /// A number per connection given away or HTTP request: makes names that are never used twice.
     next_token: u64,
     connections: Connections,
+    requests: connections::Requests,
     strangers: Strangers,
     exchanges: HashMap<u64, u64>,
     arrivals: hello::Arrivals,
@@ -226,6 +227,7 @@ impl Shard {
             now,
             next_token: 0,
             connections: Connections::default(),
+            requests: connections::Requests::default(),
             strangers: Strangers::default(),
             exchanges: HashMap::new(),
             arrivals: hello::Arrivals::default(),
@@ -293,6 +295,7 @@ impl Shard {
 
     /// Ends the turn: what time alone decides.
     pub fn finish(&mut self, out: &mut Outputs) {
+        self.take_requests(out);
         self.run_clocks(out);
         self.tick_desk(out);
         self.tick_overload(out);
@@ -301,9 +304,9 @@ impl Shard {
         self.conversations.trim();
     }
 
-    /// Whether it has something to do that nobody waits for, and is to be given turns for it.
+    /// Whether it has something to do that it did not do in its last turn, and is to be given turns for it.
     pub fn has_chores(&self) -> bool {
-        self.conversations.has_to_trim()
+        self.conversations.has_to_trim() || !self.requests.is_empty()
     }
 
     /// Whether the journal can take no more, and whether too much waits for other shards: while either is so,

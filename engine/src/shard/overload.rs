@@ -16,6 +16,7 @@ use crate::{
         teams::{FIRST_TEAM, TeamName},
     },
     limits,
+    retries::Retries,
     shedding::{Ladder, Step},
 };
 
@@ -49,6 +50,7 @@ impl Shed {
 #[derive(Debug)]
 pub(super) struct Overload {
     ladder: Ladder,
+    retries: Retries,
     /// How long the last normal message had waited, in microseconds.
     normal_delay_us: u64,
     /// How much each shard gives up.
@@ -66,6 +68,7 @@ impl Overload {
     pub fn new(shards: usize) -> Self {
         Self {
             ladder: Ladder::default(),
+            retries: Retries::default(),
             normal_delay_us: 0,
             steps: vec![Step::None; shards],
             presence: BTreeMap::new(),
@@ -84,12 +87,18 @@ impl Overload {
         self.steps.iter().copied().max().unwrap_or_default()
     }
 
-    /// Something was taken from a lane that long after its bytes came.
-    pub fn taken(&mut self, vip: bool, delay_us: u64) {
+    /// Something was taken from a lane; when its bytes came, and when that is, in microseconds.
+    pub fn taken(&mut self, vip: bool, received_us: u64, now_us: u64) {
         if !vip {
-            self.normal_delay_us = delay_us;
-            self.ladder.delayed(delay_us);
+            self.normal_delay_us = now_us.saturating_sub(received_us);
+            self.ladder.delayed(self.normal_delay_us);
+            self.retries.taken(now_us / 1_000);
         }
+    }
+
+    /// How long whoever is refused now shall wait.
+    pub fn retry_after_ms(&mut self, now_us: u64) -> u32 {
+        self.retries.next_ms(now_us)
     }
 }
 

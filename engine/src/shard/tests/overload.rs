@@ -1,7 +1,7 @@
 //! What is given up under pressure, in which order, and that it comes back.
 
 use super::*;
-use crate::shedding::Step;
+use crate::{limits, shedding::Step};
 
 /// Two visitors, an agent with both, and someone whose messages wait in the lane.
 struct Pressed {
@@ -138,4 +138,50 @@ fn agents_loads_are_told_more_rarely_and_the_newest_is() {
     let told = pressed.world.of_type(pressed.agent, "presence");
     assert!(told.len() - before < 3, "each was told: {told:?}");
     assert_eq!(told.last().expect("the newest")["capacity"], 5);
+}
+
+#[test]
+fn a_crowd_that_comes_at_once_does_not_make_those_wait_who_are_here() {
+    const TURN: usize = limits::REQUESTS_A_TURN;
+    let mut world = World::new(1);
+    let here = world.visitor(0, "here", "");
+    let mut crowd: Vec<_> = (0..3 * TURN + 2).map(|_| world.connect(0)).collect();
+    world.say(here, "m1", "still there?");
+    let answered = |world: &World, crowd: &[usize]| {
+        crowd.iter().filter(|client| !world.clients[**client].urgencies.is_empty()).count()
+    };
+    world.tick();
+    assert_eq!(answered(&world, &crowd), TURN);
+    let late = world.connect(0);
+    // One who waits has gone, and another says more before its turn has come.
+    world.cut(crowd.remove(TURN));
+    world.send_frame(crowd[TURN], Opcode::Ping, b"");
+    world.tick();
+    assert_eq!(answered(&world, &crowd), 2 * TURN - 1, "whoever has gone had his turn");
+    world.tick();
+    assert_eq!(
+        world.acks(here),
+        [("m1".to_owned(), 1)],
+        "its lane, the disk, and the ack: as many turns as alone"
+    );
+    assert_eq!((answered(&world, &crowd), answered(&world, &[late])), (3 * TURN - 1, 0), "in their order");
+    world.tick();
+    assert_eq!((answered(&world, &crowd), answered(&world, &[late])), (crowd.len(), 1));
+    world.run();
+}
+
+#[test]
+fn those_who_are_refused_at_once_are_not_asked_back_at_once() {
+    let mut world = World::new(1);
+    let visitors = ["u1", "u2", "u3"].map(|name| world.visitor(0, name, ""));
+    let vips = ["v1", "v2"].map(|name| world.visitor_of(0, name, Class::Vip, ""));
+    world.shards[0].pressure(false, true);
+    let asked_back = |world: &mut World, clients: &[usize]| -> Vec<_> {
+        clients.iter().for_each(|client| world.say(*client, "m1", "hello"));
+        world.tick();
+        world.tick();
+        clients.iter().map(|client| world.of_type(*client, "refused")[0]["retry_after_ms"].as_u64()).collect()
+    };
+    assert_eq!(asked_back(&mut world, &visitors), [Some(2_000), Some(2_020), Some(2_040)]);
+    assert_eq!(asked_back(&mut world, &vips), [Some(2_000); 2]);
 }
