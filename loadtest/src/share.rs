@@ -22,19 +22,28 @@ impl Share {
     }
 }
 
-/// Everybody over `threads` threads; agents who read slowly have one more for themselves.
+/// Everybody over `threads` threads. Agents who read slowly have one more for themselves. Where visitors drop, the others and
+/// the agents have one: what they wait for is to be the server's work, not the generator's with those who come back.
 pub fn shares(plan: &Plan, threads: usize) -> Vec<Share> {
     let agents = plan.staff.len() as u32;
     let slow = plan.scenario.slow_agents;
     let slow_agents = slow.map_or(0, |slow| (f64::from(agents) * slow.share).ceil() as u32);
     let each = |count: u32, thread: usize| (thread as u32..count).step_by(threads).collect();
+    let sessions = plan.scenario.sessions;
+    let drop =
+        plan.scenario.steps.iter().map(|step| step.drop_sessions).max().unwrap_or_default().min(sessions);
+    let dealt = if drop > 0 { (0, drop) } else { (agents - slow_agents, sessions) };
     let mut shares: Vec<Share> = (0..threads)
         .map(|thread| Share {
-            agents: each(agents - slow_agents, thread),
-            visitors: each(plan.scenario.sessions, thread),
+            agents: each(dealt.0, thread),
+            visitors: each(dealt.1, thread),
             read_every: None,
         })
         .collect();
+    if drop > 0 {
+        let visitors = (drop..sessions).collect();
+        shares.push(Share { agents: (0..agents - slow_agents).collect(), visitors, read_every: None });
+    }
     if let Some(slow) = slow.filter(|_| slow_agents > 0) {
         let read_every = Some(Duration::from_millis(slow.read_every_ms));
         let agents = (agents - slow_agents..agents).collect();
@@ -51,12 +60,14 @@ mod tests {
         shared::Staff,
     };
 
-    fn plan(slow: Option<SlowAgents>) -> Plan {
+    fn plan(slow: Option<SlowAgents>, drop_sessions: u32) -> Plan {
+        let mut scenario = Scenario { slow_agents: slow, ..Scenario::idle(101, 1, 1) };
+        scenario.steps[0].drop_sessions = drop_sessions;
         let staff = (0..10).map(|number| Staff { name: number.to_string(), token: String::new() });
         Plan {
             address: ([127, 0, 0, 1], 1).into(),
             host: String::new(),
-            scenario: Scenario { slow_agents: slow, ..Scenario::idle(101, 1, 1) },
+            scenario,
             visitor_tokens: Vec::new(),
             staff: staff.collect(),
             seed: 1,
@@ -64,10 +75,18 @@ mod tests {
     }
 
     #[test]
-    fn everybody_has_one_thread_and_those_who_read_slowly_their_own() {
+    fn everybody_has_one_thread_and_those_who_read_slowly_or_see_others_drop_their_own() {
         let slow = SlowAgents { share: 0.25, read_every_ms: 9 };
-        for (slow, threads, expected) in [(None, 3, 3), (Some(slow), 3, 4), (Some(slow), 1, 2)] {
-            let shares = shares(&plan(slow), threads);
+        let cases = [
+            (None, 0, 3, 3),
+            (Some(slow), 0, 3, 4),
+            (Some(slow), 0, 1, 2),
+            (None, 90, 2, 3),
+            (Some(slow), 90, 2, 4),
+            (None, 900, 2, 3),
+        ];
+        for (slow, drop, threads, expected) in cases {
+            let shares = shares(&plan(slow, drop), threads);
             assert_eq!(shares.len(), expected);
             let mut agents: Vec<u32> = shares.iter().flat_map(|share| share.agents.clone()).collect();
             let mut visitors: Vec<u32> = shares.iter().flat_map(|share| share.visitors.clone()).collect();
@@ -78,6 +97,8 @@ mod tests {
             let reading_slowly: Vec<_> = shares.iter().filter(|share| share.read_every.is_some()).collect();
             assert_eq!(reading_slowly.len(), usize::from(slow.is_some()));
             assert!(reading_slowly.iter().all(|share| share.agents == [7, 8, 9]));
+            let dropping = shares.iter().filter(|share| share.visitors.iter().any(|visitor| *visitor < drop));
+            assert!(dropping.clone().all(|share| share.agents.is_empty()) && dropping.count() <= threads);
         }
     }
 }
