@@ -5,9 +5,11 @@
 //! told to the shards; segments that are in SQL whole go back to the maker.
 
 mod follower;
+mod writeback;
 
 use std::{
     io,
+    path::Path,
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
     time::Duration,
@@ -20,6 +22,7 @@ use crate::{
     priority,
 };
 use follower::Follower;
+use writeback::Writeback;
 
 /// How long it rests after it found something, so that the next batch is worth a commit: SQL shares disk and cores
 /// with the shards, and a page that many records touch is written once a batch.
@@ -59,15 +62,20 @@ pub struct ProjectionThread {
 }
 
 impl ProjectionThread {
-    /// Starts it. It lets others run often, as a shard may wait for the core. `on_lag` is told how far SQL is behind, after
+    /// Starts it for the projector's `database`. It lets others run often, as a shard may wait for the core. `on_lag` is told how far SQL is behind, after
     /// each batch and each round.
-    pub fn start(mut projector: Projector, mut on_lag: Box<dyn FnMut(Lag) + Send>) -> io::Result<Self> {
+    pub fn start(
+        mut projector: Projector,
+        database: &Path,
+        mut on_lag: Box<dyn FnMut(Lag) + Send>,
+    ) -> io::Result<Self> {
+        let writeback = Writeback::start(database)?;
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
             priority::stand_back();
             net::ask_for_short_slices();
-            run(&mut projector, &mut *on_lag, &stopped);
+            run(&mut projector, &writeback, &mut *on_lag, &stopped);
         };
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -97,13 +105,20 @@ pub enum Round {
     Full,
 }
 
-fn run(projector: &mut Projector, on_lag: &mut dyn FnMut(Lag), stop: &(Mutex<bool>, Condvar)) {
+fn run(
+    projector: &mut Projector,
+    writeback: &Writeback,
+    on_lag: &mut dyn FnMut(Lag),
+    stop: &(Mutex<bool>, Condvar),
+) {
     let mut failed = IDLE;
     loop {
         // Asked before the round: what is durable before the stop is then applied.
         let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
+        writeback.set_working(true);
         let round = projector.round(&mut |records| on_lag(Lag { records, has_failed: false }));
         on_lag(Lag { records: projector.lag_records(), has_failed: round == Round::Failed });
+        writeback.set_working(false);
         let rest = match round {
             Round::Full => continue,
             Round::Some if is_stopping => continue,

@@ -153,8 +153,8 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
     projection.pause_often(thread::yield_now).map_err(ServeError::Database)?;
     let projector =
         Projector::new(projection, &disk, followed.collect(), maker.source(), tell_projected(&ends));
-    let projection =
-        ProjectionThread::start(projector, count_lag(metrics.clone())).map_err(ServeError::Start)?;
+    let projection = ProjectionThread::start(projector, &data.database(), count_lag(metrics.clone()))
+        .map_err(ServeError::Start)?;
 
     let records = Records::open(&config.data).map_err(ServeError::Database)?;
     let teams = Arc::new(records.all_teams().map_err(ServeError::Database)?);

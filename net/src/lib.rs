@@ -57,6 +57,7 @@ mod slots;
 mod socket;
 mod token;
 mod types;
+mod writeback;
 
 pub use clock::now;
 pub use cpu::{allowed_cpus, ask_for_short_slices};
@@ -67,3 +68,4 @@ pub use limits::{Capacity, DRAINED_ABOVE_BYTES, Limits};
 pub use memory::{give_memory_back_at_once, refuse_huge_pages};
 pub use reactor::Reactor;
 pub use types::{Backend, BackendChoice, ConnectionId, FileId, SendError, Stats, Time};
+pub use writeback::start_writeback;
