@@ -30,11 +30,11 @@ struct Newest {
     packed: VecDeque<Packed>,
 }
 
-/// What is known of one message, in 18 bytes.
+/// What is known of one message beside its tag, in 16 bytes.
 #[derive(Clone, Copy, Debug)]
 struct Packed {
-    /// The hash of sender and id.
-    key: [u8; 8],
+    /// The rest of the key, which is the hash of sender and id.
+    key: [u8; 6],
     /// As many events as one conversation can have.
     seq: [u8; 4],
     /// Until the year 10889.
@@ -70,24 +70,29 @@ impl KnownIds {
 impl Newest {
     /// Looks among these tags, the first of which is that of `packed[from]`.
     fn find(&self, tags: &[u16], from: usize, key: u64) -> Option<KnownId> {
-        let tag = key as u16;
+        let (tag, rest) = (key as u16, rest_of(key));
         let chunks = tags.chunks(TAGS_AT_ONCE).enumerate().rev();
         // All of a chunk are compared, as the compiler makes few instructions of that.
         let likely = chunks.filter(|(_, chunk)| chunk.iter().fold(false, |any, one| any | (*one == tag)));
         likely
             .map(|(number, chunk)| (from + number * TAGS_AT_ONCE, chunk.len()))
             .flat_map(|(first, count)| (first..first + count).rev())
-            .map(|index| &self.packed[index])
-            .find(|packed| u64::from_le_bytes(packed.key) == key)
-            .map(Packed::known)
+            .find(|index| self.packed[*index].key == rest && self.tags[*index] == tag)
+            .map(|index| self.packed[index].known())
     }
+}
+
+/// The key without its tag.
+const fn rest_of(key: u64) -> [u8; 6] {
+    let [_, _, a, b, c, d, e, f] = key.to_le_bytes();
+    [a, b, c, d, e, f]
 }
 
 impl Packed {
     fn new(key: u64, known: KnownId) -> Self {
         let [a, b, c, d, e, f, ..] = known.at_ms.to_le_bytes();
         let seq = u32::try_from(known.seq).expect("a conversation has fewer events").to_le_bytes();
-        Self { key: key.to_le_bytes(), seq, at_ms: [a, b, c, d, e, f] }
+        Self { key: rest_of(key), seq, at_ms: [a, b, c, d, e, f] }
     }
 
     fn known(&self) -> KnownId {
