@@ -62,8 +62,8 @@ pub struct ProjectionThread {
 }
 
 impl ProjectionThread {
-    /// Starts it for the projector's `database`. It lets others run often, as a shard may wait for the core. `on_lag` is told how far SQL is behind, after
-    /// each batch and each round.
+    /// Starts it for the projector's `database`. It lets others run often, as a shard may wait for the core. `on_lag` is
+    /// told how far SQL is behind, before each batch and after each round.
     pub fn start(
         mut projector: Projector,
         database: &Path,

@@ -101,14 +101,31 @@ pub struct Recent {
 const RECENT_BYTES_MAX: usize = 40;
 const _: () = assert!(size_of::<Recent>() <= RECENT_BYTES_MAX);
 
+/// Who a conversation is with: the journal's record of it without its id, in as little memory as that takes.
+#[derive(Debug)]
+pub struct Visitor {
+    /// The shop.
+    pub site: Box<str>,
+    /// The visitor's id within the site; the sessions of the visitor share it.
+    pub id: Arc<str>,
+    /// The name to show; may be empty.
+    pub name: Box<str>,
+    /// Signed as VIP.
+    pub vip: bool,
+    /// The page the visitor wrote from; may be empty.
+    pub page: Box<str>,
+    /// When it was begun, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
 /// One conversation.
 #[derive(Debug)]
 pub struct Conversation {
     /// Its id.
     pub id: Arc<str>,
     /// Who it is with.
-    pub record: ConversationRecord,
-    /// Whether `record` is in the journal as it is.
+    pub visitor: Visitor,
+    /// Whether that is in the journal as it is.
     pub recorded: bool,
     /// Where the dialog stands.
     state: State,
@@ -146,12 +163,24 @@ pub struct Conversation {
     pub known_ids: KnownIds,
 }
 
+/// Everybody who is connected has one.
+const CONVERSATION_BYTES_MAX: usize = 384;
+const _: () = assert!(size_of::<Conversation>() <= CONVERSATION_BYTES_MAX);
+
 impl Conversation {
     /// One in which nothing was said yet.
     pub fn new(record: ConversationRecord) -> Self {
+        let ConversationRecord { conversation, site, visitor, name, vip, page, at_ms } = record;
         Self {
-            id: record.conversation.as_str().into(),
-            record,
+            id: conversation.into(),
+            visitor: Visitor {
+                site: site.into(),
+                id: visitor.into(),
+                name: name.into(),
+                vip,
+                page: page.into(),
+                at_ms,
+            },
             recorded: false,
             state: State::Greeting,
             agent: None,
@@ -162,7 +191,7 @@ impl Conversation {
             given_up: None,
             declined_by: None,
             accept_within_ms: None,
-            team: "".into(),
+            team: TeamName::default(),
             team_recorded: true,
             last_agent: None,
             asked_desk: false,
@@ -192,6 +221,30 @@ impl Conversation {
             conversation.known_ids.remember(&sender, &id, KnownId { seq, at_ms });
         }
         conversation
+    }
+
+    /// What the journal is to have of it.
+    pub fn record(&self) -> ConversationRecord {
+        let Visitor { site, id, name, vip, page, at_ms } = &self.visitor;
+        ConversationRecord {
+            conversation: self.id.as_ref().to_owned(),
+            site: site.as_ref().to_owned(),
+            visitor: id.as_ref().to_owned(),
+            name: name.as_ref().to_owned(),
+            vip: *vip,
+            page: page.as_ref().to_owned(),
+            at_ms: *at_ms,
+        }
+    }
+
+    /// Whether it is with this visitor.
+    pub fn is_with(&self, site: &str, visitor: &str) -> bool {
+        *self.visitor.id == *visitor && *self.visitor.site == *site
+    }
+
+    /// The hash its visitor is found by.
+    fn visitor_hash(&self) -> u64 {
+        placement::visitor_hash(&self.visitor.site, &self.visitor.id)
     }
 
     /// Where the dialog stands.
@@ -278,7 +331,7 @@ impl Conversations {
     /// Adds one that is not there.
     pub fn insert(&mut self, conversation: Conversation) -> Index {
         let id = Arc::clone(&conversation.id);
-        let visitor = placement::visitor_hash(&conversation.record.site, &conversation.record.visitor);
+        let visitor = conversation.visitor_hash();
         let is_open = !conversation.state.is_over();
         *self.count(conversation.state) += 1;
         let index = self.slots.insert(conversation);
@@ -299,8 +352,7 @@ impl Conversations {
         let index = *self.open_by_visitor.get(&placement::visitor_hash(site, visitor))?;
         let conversation = self.slots.get(index)?;
         // The hash alone could be another visitor's.
-        let same = conversation.record.site == site && conversation.record.visitor == visitor;
-        (same && !conversation.state.is_over()).then_some(index)
+        (conversation.is_with(site, visitor) && !conversation.state.is_over()).then_some(index)
     }
 
     /// The conversation at `index`, which must be in use.
@@ -403,7 +455,7 @@ impl Conversations {
         let conversation = self.slots.remove(index);
         *self.count(conversation.state) -= 1;
         self.by_id.remove(&conversation.id);
-        let visitor = placement::visitor_hash(&conversation.record.site, &conversation.record.visitor);
+        let visitor = conversation.visitor_hash();
         if self.open_by_visitor.get(&visitor) == Some(&index) {
             self.open_by_visitor.remove(&visitor);
         }

@@ -170,7 +170,7 @@ impl Shard {
         let here = self.index;
         let conversation = self.conversations.at(index);
         conversation.compress_newest(&mut self.compressor);
-        let (id, vip) = (Arc::clone(&conversation.id), conversation.record.vip);
+        let (id, vip) = (Arc::clone(&conversation.id), conversation.visitor.vip);
         let first = conversation.first_recent();
         let mut delivered = 0;
         let mut to_ask = Vec::new();
@@ -236,7 +236,7 @@ impl Shard {
             }
             return;
         }
-        let vip = conversation.record.vip;
+        let vip = conversation.visitor.vip;
         let scratch = &mut self.scratch;
         let frames: Vec<_> = events.iter().map(|event| (event, EventFrame::of(event, scratch))).collect();
         let mut pages = Vec::new();
@@ -367,7 +367,7 @@ impl Shard {
         let conversation = self.conversations.at(index);
         for reader in conversation.readers.iter().filter(|reader| (reader.who == Who::Visitor) != by_visitor)
         {
-            give(self.index, reader.address, Urgency::of(conversation.record.vip), Arc::clone(&frame), out);
+            give(self.index, reader.address, Urgency::of(conversation.visitor.vip), Arc::clone(&frame), out);
         }
         Ok(())
     }

@@ -45,8 +45,8 @@ impl Shard {
             }
             (State::Queued, _) => DeskInput::Enqueue(Wanted {
                 conversation: id,
-                vip: conversation.record.vip,
-                since_ms: conversation.record.at_ms,
+                vip: conversation.visitor.vip,
+                since_ms: conversation.visitor.at_ms,
                 at_head: false,
                 given_up: None,
                 team: Arc::clone(&conversation.team),

@@ -270,8 +270,7 @@ impl Shard {
     }
 
     fn is_with(&mut self, index: Index, visitor: &Visitor) -> bool {
-        let record = &self.conversations.at(index).record;
-        record.visitor == visitor.id && record.site == visitor.site
+        self.conversations.at(index).is_with(&visitor.site, &visitor.id)
     }
 
     /// The conversation the visitor named was fetched from SQL, or there is none by that name.
@@ -369,11 +368,11 @@ impl Shard {
         let conversation = self.conversations.at(index);
         let visitor = hello.visitor;
         let vip = visitor.class == Class::Vip;
-        let record = &mut conversation.record;
-        if record.name != visitor.name || record.vip != vip || record.page != hello.page {
-            record.name = visitor.name;
-            record.vip = vip;
-            record.page = hello.page;
+        let known = &mut conversation.visitor;
+        if *known.name != visitor.name || known.vip != vip || *known.page != hello.page {
+            known.name = visitor.name.into();
+            known.vip = vip;
+            known.page = hello.page.into();
             // Journaled with the next event: a page view alone is not worth a write.
             conversation.recorded = false;
         }
@@ -403,8 +402,8 @@ impl Shard {
         // Where thousands come back at once, those who are here go first.
         let urgency = if vip { Urgency::Urgent } else { Urgency::Later };
         out.send_with(urgency, id, |bytes| web::encode_message(&welcome, bytes));
-        let session =
-            Session::Visitor { conversation: Arc::clone(&conversation.id), visitor: visitor.id.into(), vip };
+        let (conversation, visitor) = (Arc::clone(&conversation.id), Arc::clone(&conversation.visitor.id));
+        let session = Session::Visitor { conversation, visitor, vip };
         *self.session_of(id).expect("it just said hello") = session;
         self.counts.visitors[usize::from(vip)] += 1;
         self.catch_up_with(index, Some(address), out);

@@ -341,11 +341,7 @@ impl Shard {
             return Err(Refused { outlook, ..NOT_BEGUN });
         }
         let actions = self.step(index, event)?;
-        let record = &self.conversations.at(index).record;
-        let from_name = match &*sender {
-            Sender::Visitor { .. } => record.name.clone(),
-            Sender::Agent { name, .. } => name.as_ref().to_owned(),
-        };
+        let from_name = self.name_of(sender, index);
         let draft =
             Draft { kind, role: sender.role(), from_id: sender.id(), from_name, client_id: id, content };
         let number = self.append(index, draft, out);
@@ -462,14 +458,19 @@ impl Shard {
         actions: &[Action],
         out: &mut Outputs,
     ) {
-        let from_name = match sender {
-            Sender::Visitor { .. } => self.conversations.at(index).record.name.clone(),
-            Sender::Agent { name, .. } => name.as_ref().to_owned(),
-        };
+        let from_name = self.name_of(sender, index);
         let draft =
             Draft { kind, role: sender.role(), from_id: sender.id(), from_name, client_id: "", content };
         let number = self.append(index, draft, out);
         self.carry_out(index, number, actions, out);
+    }
+
+    /// The name that others read beside what is said.
+    fn name_of(&mut self, sender: &Sender, index: Index) -> String {
+        match sender {
+            Sender::Visitor { .. } => self.conversations.at(index).visitor.name.as_ref().to_owned(),
+            Sender::Agent { name, .. } => name.as_ref().to_owned(),
+        }
     }
 
     /// Gives the event its `seq` and journals it. Who reads it is told by [`Shard::carry_out`].
@@ -478,14 +479,14 @@ impl Shard {
         let conversation = self.conversations.at(index);
         if !conversation.recorded {
             conversation.recorded = true;
-            let record = Record::Conversation(conversation.record.clone());
+            let record = Record::Conversation(conversation.record());
             let number = self.effects.next();
             out.list.push(Output::Record { number, record });
         }
         if !conversation.team_recorded {
             conversation.team_recorded = true;
             let record = Record::Team(TeamRecord {
-                conversation: conversation.record.conversation.clone(),
+                conversation: conversation.id.as_ref().to_owned(),
                 team: conversation.team.as_ref().to_owned(),
                 at_ms,
             });
@@ -497,7 +498,7 @@ impl Shard {
         }
         conversation.seq += 1;
         let event = EventRecord {
-            conversation: conversation.record.conversation.clone(),
+            conversation: conversation.id.as_ref().to_owned(),
             seq: conversation.seq,
             at_ms,
             kind: draft.kind,
@@ -529,7 +530,7 @@ impl Shard {
                     let at_head = *action == Action::EnqueueAtHead;
                     Effect::Desk(DeskInput::Enqueue(Wanted {
                         conversation: id,
-                        vip: conversation.record.vip,
+                        vip: conversation.visitor.vip,
                         since_ms: self.now.unix_ms,
                         at_head,
                         given_up: conversation.given_up.take(),
