@@ -132,10 +132,10 @@ pub const LANE_BUDGET: usize = 64;
 /// Connections that wait to be sent what is queued for them, from which on less is taken from the lanes: what is taken in
 /// faster than it can be answered would wait there, where nobody can refuse it.
 pub const SENDERS_MAX: u64 = 256;
-/// HTTP requests that are looked at in one turn: those who come wait for those who are here, not the other way round.
-pub const REQUESTS_A_TURN: usize = 16;
 /// Items taken from the lanes in one turn then.
 pub const LANE_BUDGET_BEHIND: usize = 8;
+/// HTTP requests that are looked at in one turn: those who come wait for those who are here, not the other way round.
+pub const REQUESTS_A_TURN: usize = 16;
 
 const _: () = assert!(HELD_MESSAGES_MAX < HELD_WISHES_MAX);
 const _: () = assert!(VIP_WEIGHT_AGED < VIP_WEIGHT && HOLD_NORMAL_US < HOLD_VIP_US);

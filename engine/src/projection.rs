@@ -115,7 +115,7 @@ fn run(
     loop {
         // Asked before the round: what is durable before the stop is then applied.
         let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
-        writeback.set_working(true);
+        writeback.set_working(projector.lag_records() > 0);
         let round = projector.round(&mut |records| on_lag(Lag { records, has_failed: false }));
         on_lag(Lag { records: projector.lag_records(), has_failed: round == Round::Failed });
         writeback.set_working(false);

@@ -9,7 +9,8 @@ use super::{
     Outputs, Shard,
     conversations::{Feed, Index, Reader},
     delivery::Effect,
-    inbound::{self, Draft, Inbound, Refused, Sender, json_string},
+    inbound::{Draft, Inbound, Sender, json_string},
+    refusals::{self, Refused},
 };
 use crate::{
     desk::{Address, AgentName, DeskInput, Target},
@@ -89,7 +90,7 @@ impl Shard {
         let Asking { name, address, .. } = asking(inbound);
         if let Some(note) = note {
             if self.journal_full {
-                return Err(inbound::JOURNAL_FULL);
+                return Err(refusals::JOURNAL_FULL);
             }
             let actions = self.step(index, Event::AgentNote)?;
             let content = format!("{{\"text\":{}}}", json_string(note));
@@ -116,13 +117,13 @@ impl Shard {
         let Asking { name, address, role } = asking(inbound);
         let conversation = self.conversations.at(index);
         if conversation.state().is_over() {
-            return Err(inbound::CLOSED);
+            return Err(refusals::CLOSED);
         }
         if conversation.seq == 0 {
-            return Err(inbound::NOTHING_SAID);
+            return Err(refusals::NOTHING_SAID);
         }
         if grant(role.into(), Act::TakeOver) != Grant::Any && conversation.state() != State::LeaveMessage {
-            return Err(inbound::NOT_YOURS);
+            return Err(refusals::NOT_YOURS);
         }
         // The desk's answer must find it here.
         conversation.asked_desk = true;

@@ -10,7 +10,8 @@ use super::{
     connections::{Connection, Stage},
     conversations::{Feed, Index, Reader},
     event_frame::EventFrame,
-    inbound::{Refused, Sender},
+    inbound::Sender,
+    refusals::Refused,
 };
 use crate::{
     channel::web,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use codec::message::{self, Outlook, ServerMessage};
+use codec::message::{self, ServerMessage};
 use dialog::{Action, Event, Refusal, State};
 use store::record::{EventKind, EventRecord, Record, Role, TeamRecord};
 
@@ -14,12 +14,14 @@ use super::{
     known_ids::KnownId,
     loading::Parked,
     phases,
+    refusals::{
+        ALREADY_RATED, CLOSED, JOURNAL_FULL, NOT_YOURS, NOTHING_SAID, OVERLOADED, Refused, STORAGE_FAILED,
+    },
 };
 use crate::{
     channel::web,
     desk::{Address, AgentName, DeskInput, Target, Wanted},
     identity::AgentRole,
-    limits,
     roles::{Act, Grant, grant},
 };
 
@@ -180,72 +182,6 @@ impl Draft<'_> {
     }
 }
 
-/// When it is worth to ask again for what was refused.
-#[derive(Clone, Copy, Debug)]
-enum Retry {
-    /// When those who were refused before have had their turn; VIPs and agents sooner.
-    WhenThereIsRoom,
-    /// When somebody has seen to the disk.
-    WhenRepaired,
-}
-
-/// Why something is not done.
-#[derive(Clone, Copy, Debug)]
-pub struct Refused {
-    code: &'static str,
-    text: &'static str,
-    retry: Option<Retry>,
-    /// Of a conversation that is not begun now.
-    outlook: Option<Outlook>,
-}
-
-const fn refused(code: &'static str, text: &'static str) -> Refused {
-    Refused { code, text, retry: None, outlook: None }
-}
-
-pub(super) const NOT_YOURS: Refused =
-    refused("not_your_conversation", "another agent has this conversation, or nobody; ask for a transfer");
-pub(super) const CLOSED: Refused = refused(
-    "conversation_closed",
-    "the conversation is over; say hello without a conversation to begin a new one",
-);
-const ANSWERED: Refused = refused(
-    "wrong_state",
-    "the visitor has your answer and waits for nobody; close the conversation, or transfer it",
-);
-pub(super) const UNKNOWN: Refused =
-    refused("unknown_conversation", "there is no such conversation; use the id as an event gave it");
-const ALREADY_RATED: Refused = refused("already_rated", "this conversation has its rating already");
-pub(super) const NOTHING_SAID: Refused = refused("wrong_state", "nothing was said in this conversation yet");
-pub(super) const JOURNAL_FULL: Refused = Refused {
-    code: "journal_full",
-    text: "the server cannot store more right now; the message was not taken, send it again later",
-    retry: Some(Retry::WhenThereIsRoom),
-    outlook: None,
-};
-pub(super) const OVERLOADED: Refused = Refused {
-    code: "overloaded",
-    text: "the server is too busy right now; the message was not taken, send it again later",
-    retry: Some(Retry::WhenThereIsRoom),
-    outlook: None,
-};
-const NOT_BEGUN: Refused = Refused {
-    text: "too many conversations wait right now, and no new ones are begun; the message was not taken, send it again later",
-    ..OVERLOADED
-};
-const STORAGE_FAILED: Refused = Refused {
-    code: "storage_failed",
-    text: "the disk behind this conversation has failed; send it again with the same id when the server is back",
-    retry: Some(Retry::WhenRepaired),
-    outlook: None,
-};
-pub(super) const UNAVAILABLE: Refused = Refused {
-    code: "unavailable",
-    text: "the conversation cannot be read right now; the message was not taken, send it again later",
-    retry: Some(Retry::WhenThereIsRoom),
-    outlook: None,
-};
-
 impl Shard {
     pub(super) fn inbound(&mut self, mut inbound: Inbound, out: &mut Outputs) {
         if self.failed {
@@ -262,7 +198,7 @@ impl Shard {
         };
         if let Err(refused) = self.decide(index, &mut inbound, out) {
             // What may be tried again was counted where it was found out.
-            if refused.retry.is_some() {
+            if refused.is_for_now() {
                 return self.tell(&inbound, &refused, out);
             }
             self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
@@ -337,8 +273,7 @@ impl Shard {
         }
         if self.sheds_new(index, vip == 1) {
             self.counts.refused_overloaded[vip] += 1;
-            let outlook = self.outlook(index);
-            return Err(Refused { outlook, ..NOT_BEGUN });
+            return Err(Refused::not_begun(self.outlook(index)));
         }
         let actions = self.step(index, event)?;
         let from_name = self.name_of(sender, index);
@@ -427,12 +362,12 @@ impl Shard {
     }
 
     /// One step of the dialog; a refusal changes nothing.
-    pub(super) fn step(&mut self, index: Index, event: Event) -> Result<&'static [Action], RefusedByDialog> {
+    pub(super) fn step(&mut self, index: Index, event: Event) -> Result<&'static [Action], Refusal> {
         let conversation = self.conversations.at(index);
         let before = conversation.state();
         let (state, actions) = dialog::next_state(&before, &event);
         if let [Action::Refuse(refusal)] = actions {
-            return Err(RefusedByDialog(*refusal));
+            return Err(*refusal);
         }
         self.conversations.set_state(index, state);
         let conversation = self.conversations.at(index);
@@ -549,33 +484,6 @@ impl Shard {
         }
     }
 
-    pub(super) fn tell(&mut self, inbound: &Inbound, refused: &Refused, out: &mut Outputs) {
-        let retry_after_ms = refused.retry.map(|retry| match retry {
-            Retry::WhenThereIsRoom if inbound.vip => limits::RETRY_AFTER_MS,
-            Retry::WhenThereIsRoom => self.overload.retry_after_ms(self.now.monotonic_us),
-            Retry::WhenRepaired => limits::FAILED_RETRY_AFTER_MS,
-        });
-        self.reply_refused(&inbound.sender, inbound.body.message_id(), refused, retry_after_ms, out);
-    }
-
-    pub(super) fn reply_refused(
-        &mut self,
-        sender: &Sender,
-        id: &str,
-        refused: &Refused,
-        retry_after_ms: Option<u32>,
-        out: &mut Outputs,
-    ) {
-        let message = ServerMessage::Refused {
-            id: id.into(),
-            code: refused.code.into(),
-            text: refused.text.into(),
-            retry_after_ms,
-            outlook: refused.outlook,
-        };
-        self.reply(sender, &message, out);
-    }
-
     /// Answers whoever wants something.
     pub(super) fn reply(&mut self, sender: &Sender, message: &ServerMessage<'_>, out: &mut Outputs) {
         self.reply_with(Urgency::Normal, sender, message, out);
@@ -604,19 +512,6 @@ impl Shard {
     pub(super) fn dismiss_anywhere(&mut self, address: Address, farewell: Farewell, out: &mut Outputs) {
         let item = LaneItem::Dismiss { connection: address.connection, farewell };
         out.lane(usize::from(address.shard), true, item);
-    }
-}
-
-/// The dialog's refusal, to be turned into words.
-pub(super) struct RefusedByDialog(Refusal);
-
-impl From<RefusedByDialog> for Refused {
-    fn from(RefusedByDialog(refusal): RefusedByDialog) -> Self {
-        match refusal {
-            Refusal::Closed => CLOSED,
-            Refusal::NotServed => NOT_YOURS,
-            Refusal::Answered => ANSWERED,
-        }
     }
 }
 

@@ -14,7 +14,8 @@ use super::{
     Farewell, Output, Outputs, Session, Shard,
     conversations::{Conversation, Feed, Index},
     hello::VisitorHello,
-    inbound::{self, Inbound, Refused},
+    inbound::Inbound,
+    refusals::{self, Refused},
 };
 use crate::{
     desk::{Address, AgentName},
@@ -104,7 +105,7 @@ impl Shard {
                 let job = Job::LoadConversation { request, conversation: Arc::clone(conversation) };
                 out.list.push(Output::Job(job));
             }
-            Some(_) | None => self.refuse_parked(item, &inbound::OVERLOADED, Farewell::OVERLOADED, out),
+            Some(_) | None => self.refuse_parked(item, &refusals::OVERLOADED, Farewell::OVERLOADED, out),
         }
     }
 
@@ -208,7 +209,7 @@ impl Shard {
         let parked = self.loading.conversations.remove(id).unwrap_or_default();
         let Ok(found) = found else {
             for item in parked {
-                self.refuse_parked(item, &inbound::UNAVAILABLE, Farewell::UNAVAILABLE, out);
+                self.refuse_parked(item, &refusals::UNAVAILABLE, Farewell::UNAVAILABLE, out);
             }
             return;
         };
@@ -241,7 +242,7 @@ impl Shard {
             Parked::Inbound(inbound) if self.conversations.find(id).is_some() => self.inbound(inbound, out),
             Parked::Inbound(inbound) => {
                 self.counts.refused_invalid[usize::from(inbound.vip)] += 1;
-                self.tell(&inbound, &inbound::UNKNOWN, out);
+                self.tell(&inbound, &refusals::UNKNOWN, out);
             }
             Parked::AgentReader { address, role, after } => {
                 if let Some(index) = self.conversations.find(id) {

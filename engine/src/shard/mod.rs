@@ -24,6 +24,7 @@ mod peers;
 mod phases;
 mod preface;
 pub mod reasons;
+mod refusals;
 mod sessions;
 mod strangers;
 #[cfg(test)]

@@ -7,7 +7,8 @@ use codec::message::{Outlook, ServerMessage};
 use super::{
     LaneItem, Outputs, Shard,
     conversations::Index,
-    inbound::{self, Body, Inbound},
+    inbound::{Body, Inbound},
+    refusals,
 };
 use crate::{
     channel::web,
@@ -50,7 +51,8 @@ impl Shed {
 #[derive(Debug)]
 pub(super) struct Overload {
     ladder: Ladder,
-    retries: Retries,
+    /// When those who are refused may come again.
+    pub retries: Retries,
     /// How long the last normal message had waited, in microseconds.
     normal_delay_us: u64,
     /// How much each shard gives up.
@@ -95,11 +97,6 @@ impl Overload {
             self.retries.taken(now_us / 1_000);
         }
     }
-
-    /// How long whoever is refused now shall wait.
-    pub fn retry_after_ms(&mut self, now_us: u64) -> u32 {
-        self.retries.next_ms(now_us)
-    }
 }
 
 impl Shard {
@@ -118,7 +115,7 @@ impl Shard {
         if !inbound.vip {
             self.overload.ladder.refused();
         }
-        self.tell(inbound, &inbound::OVERLOADED, out);
+        self.tell(inbound, &refusals::OVERLOADED, out);
     }
 
     /// Whether it tells of now only and is given up.
