@@ -132,8 +132,8 @@ pub const LANE_BUDGET: usize = 64;
 /// Connections that wait to be sent what is queued for them, from which on less is taken from the lanes: what is taken in
 /// faster than it can be answered would wait there, where nobody can refuse it.
 pub const SENDERS_MAX: u64 = 256;
-/// Items taken from the lanes in one turn then.
-pub const LANE_BUDGET_BEHIND: usize = 8;
+/// Items taken from the lanes in one turn then. With fewer, turns cost more than what they do (decision 0021).
+pub const LANE_BUDGET_BEHIND: usize = 32;
 /// HTTP requests that are looked at in one turn: those who come wait for those who are here, not the other way round.
 pub const REQUESTS_A_TURN: usize = 16;
 

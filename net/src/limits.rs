@@ -7,11 +7,14 @@ use std::io;
 pub(crate) const CLOSE_FLUSH_MS_MAX: u64 = 5_000;
 /// Milliseconds that a closing peer has to send its own end, after it was sent ours.
 pub(crate) const CLOSE_LINGER_MS_MAX: u64 = 1_000;
-/// Milliseconds after a connection began or bytes came, until its armed receive is armed anew; where it was
-/// quiet meanwhile, a poll takes its place, for which the kernel holds a third of the memory. Either finds a
-/// reset that came together with the bytes: Linux 6.18 does not wake a multishot receive for such a reset, and
-/// it would wait for ever.
+/// Milliseconds without bytes after which a connection's armed receive ends and a poll takes its place, for which the
+/// kernel holds a third of the memory; up to twice as long where more bytes came in that time. The poll finds a reset
+/// that came together with the last bytes: Linux 6.18 does not wake a multishot receive for such a reset, and it would
+/// wait for ever.
 pub(crate) const RECHECK_MS: u64 = 2_000;
+/// Connections that are put to rest so in one turn: thousands that said hello in the same second fall quiet in the same
+/// one, too.
+pub(crate) const RECHECKS_PER_TURN_MAX: usize = 32;
 /// Milliseconds without accepting after the process or the table ran out of descriptors.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 /// Connections waiting to be accepted; the kernel caps it at `net.core.somaxconn`.

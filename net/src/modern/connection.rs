@@ -66,7 +66,7 @@ pub(super) struct Connection {
     pub receiving: bool,
     /// It is to be cancelled, and the cancel was submitted.
     pub cancelled: bool,
-    /// Its receive is to be armed anew after a while.
+    /// It is to be looked at again after a while.
     pub rechecked: bool,
     /// Bytes came again since that was decided.
     pub talks: bool,

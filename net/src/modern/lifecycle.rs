@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     CloseReason, ConnectionId, Time, clock,
+    limits::RECHECKS_PER_TURN_MAX,
     mailbox::{Cargo, Parcel},
     notice::Notice,
     token::{Operation, pack},
@@ -72,7 +73,7 @@ impl ModernReactor {
         unsafe { self.submit(Operation::Receive, id, entry) }
     }
 
-    /// Decides to look at the connection again after a while.
+    /// Decides to look at the connection again when it has been quiet for a while.
     pub(super) fn recheck(&mut self, id: ConnectionId, now_us: u64) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         if std::mem::replace(&mut connection.rechecked, true) {
@@ -346,11 +347,18 @@ impl ModernReactor {
         while let Some(id) = self.linger_deadlines.passed(time.monotonic_us) {
             self.expire_in(id, Phase::Lingering);
         }
-        while let Some(id) = self.recheck_deadlines.passed(time.monotonic_us) {
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.rechecked = false;
-                connection.tired = !std::mem::take(&mut connection.talks);
+        let mut left = RECHECKS_PER_TURN_MAX;
+        while left > 0
+            && let Some(id) = self.recheck_deadlines.passed(time.monotonic_us)
+        {
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            connection.rechecked = false;
+            if connection.talks {
+                self.recheck(id, time.monotonic_us);
+            } else {
+                connection.tired = true;
                 self.rearm_receive(id);
+                left -= 1;
             }
         }
         if self.accept_again_us.is_some_and(|at_us| at_us <= time.monotonic_us) {

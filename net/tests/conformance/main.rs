@@ -64,6 +64,7 @@ suite! {
     connections_over_the_limit_wait_for_a_slot,
     hundreds_of_slow_readers_delay_nobody_else,
     bytes_at_the_moment_of_rest_are_not_lost,
+    only_the_quiet_rest,
     a_quiet_connection_tells_of_a_reset_and_of_an_end,
     a_quiet_connection_moves_with_the_bytes_that_wake_it,
     a_quiet_connection_can_be_closed_and_aborted,

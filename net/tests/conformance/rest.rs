@@ -64,6 +64,29 @@ pub fn bytes_at_the_moment_of_rest_are_not_lost(backend: Backend) {
     shard.quiet();
 }
 
+pub fn only_the_quiet_rest(backend: Backend) {
+    let (mut shard, address) = Shard::listening(backend);
+    let mut talker = stream(address);
+    let id = shard.accepted();
+    let quiet = stream(address);
+    shard.accepted();
+    // Longer than it takes a quiet one to be put to rest, twice.
+    for number in 0..10 {
+        talker.write_all(&pattern(100, number)).expect("it is open");
+        assert_eq!(shard.receive(id, 100), pattern(100, number));
+        let until = std::time::Instant::now() + Duration::from_millis(500);
+        while std::time::Instant::now() < until {
+            shard.turn(Duration::from_millis(20));
+        }
+    }
+    if backend == Backend::Modern {
+        assert_eq!(shard.reactor.stats().resting, 1);
+    }
+    let_rest(&mut shard, 2);
+    drop((talker, quiet));
+    shard.quiet();
+}
+
 pub fn a_quiet_connection_tells_of_a_reset_and_of_an_end(backend: Backend) {
     let (mut shard, address) = Shard::listening(backend);
     let (reset, mut ended) = (stream(address), stream(address));
