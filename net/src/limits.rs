@@ -11,10 +11,7 @@ pub(crate) const CLOSE_LINGER_MS_MAX: u64 = 1_000;
 /// kernel holds a third of the memory; up to twice as long where more bytes came in that time. The poll finds a reset
 /// that came together with the last bytes: Linux 6.18 does not wake a multishot receive for such a reset, and it would
 /// wait for ever.
-pub(crate) const RECHECK_MS: u64 = 2_000;
-/// Connections that are put to rest so in one turn: thousands that said hello in the same second fall quiet in the same
-/// one, too.
-pub(crate) const RECHECKS_PER_TURN_MAX: usize = 32;
+pub(crate) const RECHECK_MS: u64 = 1_000;
 /// Milliseconds without accepting after the process or the table ran out of descriptors.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 /// Connections waiting to be accepted; the kernel caps it at `net.core.somaxconn`.

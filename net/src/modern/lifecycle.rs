@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     CloseReason, ConnectionId, Time, clock,
-    limits::RECHECKS_PER_TURN_MAX,
     mailbox::{Cargo, Parcel},
     notice::Notice,
     token::{Operation, pack},
@@ -347,10 +346,7 @@ impl ModernReactor {
         while let Some(id) = self.linger_deadlines.passed(time.monotonic_us) {
             self.expire_in(id, Phase::Lingering);
         }
-        let mut left = RECHECKS_PER_TURN_MAX;
-        while left > 0
-            && let Some(id) = self.recheck_deadlines.passed(time.monotonic_us)
-        {
+        while let Some(id) = self.recheck_deadlines.passed(time.monotonic_us) {
             let Some(connection) = self.connections.get_mut(id) else { continue };
             connection.rechecked = false;
             if connection.talks {
@@ -358,7 +354,6 @@ impl ModernReactor {
             } else {
                 connection.tired = true;
                 self.rearm_receive(id);
-                left -= 1;
             }
         }
         if self.accept_again_us.is_some_and(|at_us| at_us <= time.monotonic_us) {

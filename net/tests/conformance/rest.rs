@@ -35,7 +35,7 @@ pub fn bytes_at_the_moment_of_rest_are_not_lost(backend: Backend) {
     // One after the other, from before the first goes to rest until after the last has.
     let writer = thread::spawn(move || {
         for (index, peer) in peers.iter_mut().enumerate() {
-            let at = Duration::from_micros(1_900_000 + index as u64 * 2_500);
+            let at = Duration::from_micros(900_000 + index as u64 * 2_500);
             thread::sleep(at.saturating_sub(start.elapsed()));
             peer.write_all(&pattern(500, index as u64)).expect("it is open");
         }
