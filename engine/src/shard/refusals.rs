@@ -34,6 +34,11 @@ impl Refused {
         Self { outlook, ..NOT_BEGUN }
     }
 
+    /// The same, worth to be asked again then.
+    const fn until(self, retry: Retry) -> Self {
+        Self { retry: Some(retry), ..self }
+    }
+
     /// Whether the same may be done another time.
     pub const fn is_for_now(&self) -> bool {
         self.retry.is_some()
@@ -58,34 +63,28 @@ pub const UNKNOWN: Refused =
     refused("unknown_conversation", "there is no such conversation; use the id as an event gave it");
 pub const ALREADY_RATED: Refused = refused("already_rated", "this conversation has its rating already");
 pub const NOTHING_SAID: Refused = refused("wrong_state", "nothing was said in this conversation yet");
-pub const JOURNAL_FULL: Refused = Refused {
-    code: "journal_full",
-    text: "the server cannot store more right now; the message was not taken, send it again later",
-    retry: Some(Retry::WhenThereIsRoom),
-    outlook: None,
-};
-pub const OVERLOADED: Refused = Refused {
-    code: "overloaded",
-    text: "the server is too busy right now; the message was not taken, send it again later",
-    retry: Some(Retry::WhenThereIsRoom),
-    outlook: None,
-};
+pub const JOURNAL_FULL: Refused = refused(
+    "journal_full",
+    "the server cannot store more right now; the message was not taken, send it again later",
+)
+.until(Retry::WhenThereIsRoom);
+pub const OVERLOADED: Refused =
+    refused("overloaded", "the server is too busy right now; the message was not taken, send it again later")
+        .until(Retry::WhenThereIsRoom);
 const NOT_BEGUN: Refused = Refused {
     text: "too many conversations wait right now, and no new ones are begun; the message was not taken, send it again later",
     ..OVERLOADED
 };
-pub const STORAGE_FAILED: Refused = Refused {
-    code: "storage_failed",
-    text: "the disk behind this conversation has failed; send it again with the same id when the server is back",
-    retry: Some(Retry::WhenRepaired),
-    outlook: None,
-};
-pub const UNAVAILABLE: Refused = Refused {
-    code: "unavailable",
-    text: "the conversation cannot be read right now; the message was not taken, send it again later",
-    retry: Some(Retry::WhenThereIsRoom),
-    outlook: None,
-};
+pub const STORAGE_FAILED: Refused = refused(
+    "storage_failed",
+    "the disk behind this conversation has failed; send it again with the same id when the server is back",
+)
+.until(Retry::WhenRepaired);
+pub const UNAVAILABLE: Refused = refused(
+    "unavailable",
+    "the conversation cannot be read right now; the message was not taken, send it again later",
+)
+.until(Retry::WhenThereIsRoom);
 
 /// The dialog's refusal, in words.
 impl From<Refusal> for Refused {
