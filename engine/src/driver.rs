@@ -131,6 +131,7 @@ impl Running {
         self.now_us = time.monotonic_us;
         self.carry_out();
         self.take_items(time);
+        self.report_written()?;
         self.carry_out();
         self.flush();
         self.drain(now_of(time).monotonic_ms());
@@ -153,25 +154,23 @@ impl Running {
             () if !self.backlog.is_empty() => backlog::retry_ms(neighbours.len()),
             () => TICK_MS,
         });
-        let mut journal_result = Ok(());
-        let time = reactor
-            .turn(wait, &mut || !own.is_empty() || !pool.dones.is_empty(), &mut |time, event| {
-                shard.begin(now_of(time));
-                if let Event::Written { token, result } = event {
-                    match journal.written(token, result) {
-                        Ok(up_to) => {
-                            counting.journal_write(journal.last_group());
-                            shard.handle(Input::Durable { up_to }, outputs);
-                        }
-                        Err(error) => journal_result = Err(error),
-                    }
-                } else if let Some(input) = input_of(event) {
-                    shard.handle(input, outputs);
-                }
-            })
-            .map_err(DriverError::Reactor)?;
+        let mut heard = Hearing { shard, journal, counting, outputs, journal_result: Ok(()) };
+        let ready = &mut || !own.is_empty() || !pool.dones.is_empty();
+        let time = reactor.turn(wait, ready, &mut |time, event| heard.event(time, event));
+        let journal_result = heard.journal_result;
         self.check(journal_result);
-        Ok(time)
+        time.map_err(DriverError::Reactor)
+    }
+
+    /// What became durable in this turn is told by what the next one sends, and not a turn later.
+    fn report_written(&mut self) -> Result<(), DriverError> {
+        let Self { driver, outputs, .. } = self;
+        let Driver { shard, reactor, journal, counting, .. } = driver;
+        let mut heard = Hearing { shard, journal, counting, outputs, journal_result: Ok(()) };
+        let reported = reactor.report_written(&mut |time, event| heard.event(time, event));
+        let journal_result = heard.journal_result;
+        self.check(journal_result);
+        reported.map_err(DriverError::Reactor)
     }
 
     /// What other shards and the pool say, and what time alone decides.
@@ -296,6 +295,32 @@ impl Running {
             for input in answers.drain(..) {
                 self.driver.shard.handle(input, &mut self.outputs);
             }
+        }
+    }
+}
+
+/// Who hears what the reactor reports.
+struct Hearing<'a> {
+    shard: &'a mut Shard,
+    journal: &'a mut Journal,
+    counting: &'a mut Counting,
+    outputs: &'a mut Outputs,
+    journal_result: Result<(), JournalError>,
+}
+
+impl Hearing<'_> {
+    fn event(&mut self, time: Time, event: Event<'_>) {
+        self.shard.begin(now_of(time));
+        if let Event::Written { token, result } = event {
+            match self.journal.written(token, result) {
+                Ok(up_to) => {
+                    self.counting.journal_write(self.journal.last_group());
+                    self.shard.handle(Input::Durable { up_to }, self.outputs);
+                }
+                Err(error) => self.journal_result = Err(error),
+            }
+        } else if let Some(input) = input_of(event) {
+            self.shard.handle(input, self.outputs);
         }
     }
 }

@@ -29,7 +29,7 @@ use metrics::Metrics;
 use records::Records;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::identity::secrets::Secrets;
+use crate::{identity::secrets::Secrets, priority};
 
 /// Threads that run tasks.
 const WORKERS: usize = 2;
@@ -74,7 +74,7 @@ impl Pool {
             .worker_threads(WORKERS)
             .max_blocking_threads(BLOCKING_THREADS_MAX)
             .thread_name("pool")
-            .on_thread_start(crate::priority::stand_back)
+            .on_thread_start(|| priority::stand_back(priority::NICE_POOL))
             .enable_all()
             .build()?;
         let listener = private_port::bind(parts.metrics_address)?;

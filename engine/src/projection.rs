@@ -73,7 +73,7 @@ impl ProjectionThread {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
-            priority::stand_back();
+            priority::stand_back(priority::NICE_PROJECTION);
             net::ask_for_short_slices();
             run(&mut projector, &writeback, &mut *on_lag, &stopped);
         };

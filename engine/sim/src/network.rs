@@ -347,6 +347,14 @@ impl Network {
         None
     }
 
+    /// The same if it is the end of a write, as [`net::Reactor::report_written`] asks.
+    pub fn next_written(&mut self, shard: usize) -> Option<ToShard> {
+        let is_written = |due: &Reverse<Due<_>>| matches!(due.0.what, ToShard::Written(..));
+        let is_next =
+            self.to_shards[shard].peek().is_some_and(|due| due.0.at_us <= self.now_us && is_written(due));
+        is_next.then(|| self.to_shards[shard].pop().expect("looked at above").0.what)
+    }
+
     fn server_end_is_gone(&mut self, link: LinkId) {
         let end = self.links.get_mut(&link).expect("whose end is gone");
         if let Server::At { shard, id } = std::mem::replace(&mut end.server, Server::Gone) {

@@ -122,6 +122,16 @@ impl Reactor for SimReactor {
         Ok(time)
     }
 
+    fn report_written(&mut self, on_event: &mut dyn FnMut(Time, Event<'_>)) -> io::Result<()> {
+        let time = self.now();
+        loop {
+            // Not borrowed while the event is acted on.
+            let next = self.network.borrow_mut().next_written(self.shard);
+            let Some(what) = next else { return Ok(()) };
+            self.event(None, what, &mut |event| on_event(time, event));
+        }
+    }
+
     fn now(&self) -> Time {
         let network = self.network.borrow();
         Time { unix_ms: network.wall_ms(), monotonic_us: network.now_us }

@@ -421,6 +421,12 @@ impl Reactor for EpollReactor {
         Ok(time)
     }
 
+    fn report_written(&mut self, on_event: &mut dyn FnMut(Time, Event<'_>)) -> io::Result<()> {
+        self.collect();
+        self.notices.report(clock::now(), on_event);
+        Ok(())
+    }
+
     fn now(&self) -> Time {
         clock::now()
     }

@@ -99,6 +99,12 @@ impl Shard {
         (shard, address)
     }
 
+    /// Whatever there is to be told between turns.
+    pub fn report_written(&mut self) {
+        let Self { reactor, seen, .. } = self;
+        reactor.report_written(&mut |_, event| seen.push(Seen::of(event))).expect("it works");
+    }
+
     pub fn turn(&mut self, wait: Duration) -> Time {
         let Self { reactor, seen, peers } = self;
         let mut see = |_, event: Event<'_>| {

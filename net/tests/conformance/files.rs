@@ -1,10 +1,17 @@
 //! Writes that survive power loss.
 
-use std::os::unix::fs::FileExt;
+use std::{
+    io::Write,
+    os::unix::fs::FileExt,
+    time::{Duration, Instant},
+};
 
 use net::Backend;
 
-use crate::common::{Shard, pattern};
+use crate::{
+    common::{Seen, Shard, pattern},
+    stream,
+};
 
 pub fn durable_writes_are_in_the_file(backend: Backend) {
     let mut shard = Shard::one(backend);
@@ -28,6 +35,31 @@ pub fn durable_writes_are_in_the_file(backend: Backend) {
     let read = std::fs::read(file.path()).expect("it can be read");
     assert!(read[..4_096] == blocks[4_096..8_192] && read[4_096..offset] == blocks[4_096..offset]);
     assert_eq!(read.len(), blocks.len(), "the file did not grow");
+}
+
+pub fn a_write_that_ended_is_told_before_the_next_turn_and_what_came_in_is_kept(backend: Backend) {
+    const PEERS: usize = 50;
+    let (mut shard, address) = Shard::listening(backend);
+    let mut peers: Vec<_> = (0..PEERS).map(|_| stream(address)).collect();
+    let ids: Vec<_> = peers.iter().map(|_| shard.accepted()).collect();
+    let file = tempfile::NamedTempFile::new_in(".").expect("a temporary file");
+    file.as_file().write_all_at(&vec![0; 4_096], 0).expect("room on the disk");
+    let id = shard.reactor.open_file(file.path()).expect("it can be opened");
+    shard.reactor.write_durable(id, 0, &pattern(4_096, 1), 7);
+    shard.turn(Duration::ZERO);
+    for peer in &mut peers {
+        peer.write_all(&pattern(3_000, 2)).expect("it is open");
+    }
+    let start = Instant::now();
+    let is_told = |shard: &Shard| shard.seen.contains(&Seen::Written(7, true));
+    while !is_told(&shard) && backend != Backend::Basic && start.elapsed() < Duration::from_secs(60) {
+        shard.report_written();
+    }
+    assert!(is_told(&shard) || backend == Backend::Basic, "only a turn tells of a write");
+    assert!(shard.written(7), "the write failed");
+    for id in ids {
+        assert!(shard.receive(id, 3_000) == pattern(3_000, 2), "what came in meanwhile changed or was lost");
+    }
 }
 
 pub fn writes_to_what_is_not_there_fail(backend: Backend) {

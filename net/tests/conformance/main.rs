@@ -57,6 +57,7 @@ suite! {
     a_waker_is_never_lost_while_a_send_waits,
     work_made_visible_to_ready_is_not_slept_over,
     durable_writes_are_in_the_file,
+    a_write_that_ended_is_told_before_the_next_turn_and_what_came_in_is_kept,
     writes_to_what_is_not_there_fail,
     a_device_that_is_full_fails_the_write,
     more_readable_bytes_than_buffers_lose_none,
