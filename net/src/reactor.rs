@@ -75,8 +75,8 @@ pub trait Reactor {
     ) -> io::Result<Time>;
 
     /// Reports durable writes that have ended since the turn, so that what waited for them can be sent by the next one, and
-    /// whatever else is there to be told without a look at sockets. While a write is under way, others may have the CPU for a
-    /// moment. Sends nothing and waits for nothing; what came in stays
+    /// whatever else is there to be told without a look at sockets. While a write is under way and more waits to be sent to
+    /// than a turn can, others may have the CPU for a moment. Sends nothing and waits for nothing; what came in stays
     /// for the next turn. [`Backend::Basic`] leaves the writes to the next turn, too.
     fn report_written(&mut self, on_event: &mut dyn FnMut(Time, Event<'_>)) -> io::Result<()>;
 

@@ -199,6 +199,11 @@ impl Senders {
         self.urgent.len() + self.others.len()
     }
 
+    /// Whether a turn cannot send to all of them, so that the next does not sleep.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.len() > PER_TURN_MAX
+    }
+
     /// Whether nobody waits, nor anything that nobody waits for.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0 && self.later.is_empty()

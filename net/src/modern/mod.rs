@@ -411,8 +411,10 @@ impl Reactor for ModernReactor {
             return Ok(());
         }
         // Where the disk has a volatile cache and no FUA, a worker of the kernel's (`dio/…`) ends the write, on the CPU of
-        // the disk's interrupt. If that is ours and we never sleep, it would wait for the next tick, twice.
-        thread::yield_now();
+        // the disk's interrupt. If that is ours and we do not sleep, it would wait for the next tick, twice.
+        if self.senders.is_behind() {
+            thread::yield_now();
+        }
         if !self.ring.has_news() {
             return Ok(());
         }
