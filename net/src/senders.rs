@@ -200,7 +200,7 @@ impl Senders {
     }
 
     /// Whether a turn cannot send to all of them, so that the next does not sleep.
-    pub(crate) fn is_behind(&self) -> bool {
+    pub(crate) fn outlast_a_turn(&self) -> bool {
         self.len() > PER_TURN_MAX
     }
 

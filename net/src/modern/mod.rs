@@ -412,7 +412,7 @@ impl Reactor for ModernReactor {
         }
         // Where the disk has a volatile cache and no FUA, a worker of the kernel's (`dio/…`) ends the write, on the CPU of
         // the disk's interrupt. If that is ours and we do not sleep, it would wait for the next tick, twice.
-        if self.senders.is_behind() {
+        if self.senders.outlast_a_turn() {
             thread::yield_now();
         }
         if !self.ring.has_news() {
