@@ -18,7 +18,7 @@ KILLS ?= 100
 SEEDS ?= 1000
 # A ring registers as many connections as a process may open files, and visitors spread unevenly over shards.
 MILLION_SHARDS ?= 64
-PLANTED := early-ack forgotten-ids cut-too-far leaked-notes kept-seat normal-first
+PLANTED := early-ack forgotten-ids cut-too-far leaked-notes kept-seat normal-first forgotten-tail
 
 help: ## Lists the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

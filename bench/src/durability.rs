@@ -11,7 +11,7 @@ mod recovery;
 use std::{io, path::Path, time::Duration};
 
 pub use ack::ack_beside_floor;
-pub use recovery::{Backlog, empty_starts, recover};
+pub use recovery::{Backlog, Recovery, empty_starts, recover};
 
 /// Microseconds of an ack and of the disk's own write, in the same minutes.
 #[derive(Clone, Debug)]

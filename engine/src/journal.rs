@@ -25,7 +25,9 @@ pub use disk::{Directory, Disk, Listed};
 pub(crate) use files::{
     BlockBuffer, SegmentName, directory_of, is_unfinished, open_direct, read_full, sync_directory,
 };
-pub use maker::{MakerLimits, Prepared, SegmentFile, SegmentMaker, SegmentSource, Trouble, Workshop};
+pub use maker::{
+    LeftFiles, MakerLimits, Prepared, SegmentFile, SegmentMaker, SegmentSource, Trouble, Workshop,
+};
 pub use published::{Position, Published};
 
 /// Most that waits in memory for the disk, a stream. What is appended past it is still kept; it is for

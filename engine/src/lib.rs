@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod allowance;
+pub mod beginnings;
 pub mod channel;
 pub mod cli;
 pub mod config;

@@ -16,6 +16,8 @@ pub enum Planted {
     KeptSeat,
     /// VIPs wait like everybody.
     NormalFirst,
+    /// A start does not go on with what SQL lacks.
+    ForgottenTail,
 }
 
 #[cfg(feature = "planted-bugs")]
@@ -26,13 +28,14 @@ mod chosen {
 
     static CHOSEN: OnceLock<Planted> = OnceLock::new();
 
-    const NAMES: [(&str, Planted); 6] = [
+    const NAMES: [(&str, Planted); 7] = [
         ("early-ack", Planted::EarlyAck),
         ("forgotten-ids", Planted::ForgottenIds),
         ("cut-too-far", Planted::CutTooFar),
         ("leaked-notes", Planted::LeakedNotes),
         ("kept-seat", Planted::KeptSeat),
         ("normal-first", Planted::NormalFirst),
+        ("forgotten-tail", Planted::ForgottenTail),
     ];
 
     /// Plants a fault by its name, once in a process.

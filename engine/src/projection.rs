@@ -4,6 +4,7 @@
 //! fails, the shards go on and the journal grows, up to `MakerLimits::journal_bytes_max`. What is in SQL is
 //! told to the shards; segments that are in SQL whole go back to the maker.
 
+mod backlog;
 mod follower;
 mod writeback;
 
@@ -20,8 +21,10 @@ use store::sql::Projection;
 use crate::{
     journal::{Disk, Published, SegmentSource, StreamStart},
     priority,
+    recovery::Recovered,
 };
-use follower::Follower;
+use backlog::Backlog;
+use follower::{Advanced, FollowError, Follower};
 use writeback::Writeback;
 
 /// How long it rests after it found something, so that the next batch is worth a commit: SQL shares disk and cores
@@ -139,64 +142,103 @@ fn run(
 /// Follows all streams; whoever has it calls [`Projector::round`].
 pub struct Projector {
     projection: Projection,
-    /// Each with what it failed with last, so that the log says it once.
-    followers: Vec<(Follower, Option<String>)>,
+    /// What comes before all that the followers read.
+    backlog: Option<(Backlog, Trouble)>,
+    followers: Vec<(Follower, Trouble)>,
     source: SegmentSource,
     on_projected: Box<dyn FnMut(u32, u64) + Send>,
 }
 
+/// What a stream failed with last, so that the log says it once.
+#[derive(Debug, Default)]
+struct Trouble(Option<String>);
+
 impl Projector {
-    /// Begins where the streams went on at the start. `on_projected` is called with a stream and the number
-    /// of its last record that is in SQL.
+    /// Begins with what `recovered` left, then where the streams went on at the start. `on_projected` is called with a
+    /// stream and the number of its last record that is in SQL.
     pub fn new(
         projection: Projection,
         disk: &Arc<dyn Disk>,
+        recovered: &mut Recovered,
         streams: Vec<Followed>,
         source: SegmentSource,
         on_projected: Box<dyn FnMut(u32, u64) + Send>,
     ) -> Self {
-        let followers =
-            streams.into_iter().map(|stream| (Follower::new(stream, Arc::clone(disk)), None)).collect();
-        Self { projection, followers, source, on_projected }
+        let left = std::mem::take(&mut recovered.backlog);
+        let backlog = (!left.is_empty()).then(|| Backlog::new(Arc::clone(disk), left, recovered.lacked));
+        let followers = streams.into_iter().map(|stream| Follower::new(stream, Arc::clone(disk)));
+        Self {
+            projection,
+            backlog: backlog.map(|backlog| (backlog, Trouble::default())),
+            followers: followers.map(|follower| (follower, Trouble::default())).collect(),
+            source,
+            on_projected,
+        }
     }
 
     /// Durable records that SQL does not have.
     pub fn lag_records(&self) -> u64 {
-        self.followers.iter().map(|(follower, _)| follower.lag_records()).sum()
+        let left = self.backlog.as_ref().map_or(0, |(backlog, _)| backlog.records);
+        left + self.followers.iter().map(|(follower, _)| follower.lag_records()).sum::<u64>()
     }
 
     /// Applies up to one batch of each stream, and says before each how many durable records SQL lacks: a round over
-    /// many streams is long.
+    /// many streams is long. Nobody is followed before SQL has what a former run left.
     pub fn round(&mut self, on_batch: &mut dyn FnMut(u64)) -> Round {
+        if let Some(round) = self.backlog_round(on_batch) {
+            return round;
+        }
         let mut round = Round::Nothing;
         for at in 0..self.followers.len() {
             on_batch(self.lag_records());
             let (follower, trouble) = &mut self.followers[at];
-            match follower.advance(&mut self.projection, &self.source) {
-                Ok(None) => {}
-                Ok(Some(advanced)) => {
-                    (self.on_projected)(follower.stream(), advanced.up_to);
-                    round = round.max(if advanced.is_full { Round::Full } else { Round::Some });
-                    if trouble.take().is_some() {
-                        tracing::info!(stream = follower.stream(), "the database follows the journal again");
-                    }
-                }
-                Err(error) => {
-                    // A stream that cannot go on does not make the others wait.
-                    round = round.max(Round::Failed);
-                    let error = error.to_string();
-                    if trouble.as_ref() != Some(&error) {
-                        let stream = follower.stream();
-                        tracing::error!(
-                            stream,
-                            error,
-                            "the database does not follow the journal; trying again"
-                        );
-                        *trouble = Some(error);
-                    }
-                }
-            }
+            let advanced = follower.advance(&mut self.projection, &self.source);
+            // A stream that cannot go on does not make the others wait.
+            round = round.max(told(follower.stream(), advanced, trouble, &mut *self.on_projected));
         }
         round
+    }
+
+    /// One batch of what a former run left, if there still is any.
+    fn backlog_round(&mut self, on_batch: &mut dyn FnMut(u64)) -> Option<Round> {
+        on_batch(self.lag_records());
+        let (backlog, trouble) = self.backlog.as_mut()?;
+        let Some(stream) = backlog.stream() else {
+            self.backlog = None;
+            tracing::info!("the database has all that was recovered from the journal");
+            return None;
+        };
+        let advanced = backlog.advance(&mut self.projection, &self.source);
+        Some(match told(stream, advanced, trouble, &mut *self.on_projected) {
+            Round::Failed => Round::Failed,
+            Round::Nothing | Round::Some | Round::Full => Round::Full,
+        })
+    }
+}
+
+/// Whoever waits for it hears how far SQL is, and the log that it is not, and that it is again.
+fn told(
+    stream: u32,
+    advanced: Result<Option<Advanced>, FollowError>,
+    trouble: &mut Trouble,
+    on_projected: &mut dyn FnMut(u32, u64),
+) -> Round {
+    match advanced {
+        Ok(None) => Round::Nothing,
+        Ok(Some(advanced)) => {
+            on_projected(stream, advanced.up_to);
+            if trouble.0.take().is_some() {
+                tracing::info!(stream, "the database follows the journal again");
+            }
+            if advanced.is_full { Round::Full } else { Round::Some }
+        }
+        Err(error) => {
+            let error = error.to_string();
+            if trouble.0.as_ref() != Some(&error) {
+                tracing::error!(stream, error, "the database does not follow the journal; trying again");
+                trouble.0 = Some(error);
+            }
+            Round::Failed
+        }
     }
 }

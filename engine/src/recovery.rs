@@ -1,129 +1,70 @@
 //! From a data directory that somebody left, in whatever way, to one that shards can go on with.
 //!
-//! Reads all segments, whatever the number of shards was, and applies to SQL what is not there yet. So after
-//! it, SQL has everything that was ever acknowledged, all segments may be used again, and every stream goes
-//! on in a fresh one: a torn tail is never written over. Damage is not repaired here: it is reported, and the
-//! server does not start.
+//! Reads all segments, whatever the number of shards was. What is not in SQL yet is applied to it before anybody is
+//! served; or, where each shard goes on with a stream of its own, given to the shards, and applied while they serve.
+//! Every stream goes on in a fresh segment: a torn tail is never written over. Damage is not repaired here: it is
+//! reported, and the server does not start.
 
+mod directory;
 mod doctor;
 mod scan;
+mod stream;
 
 use std::{
     collections::BTreeMap,
-    fmt,
-    fs::{self, File, TryLockError},
-    io::{self, Read, Write},
+    fmt, io,
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     thread,
 };
 
 use store::{
-    journal::{HeaderError, Reader, Stop},
+    journal::HeaderError,
+    record::Record,
     sql::{Batch, Projection, SqlError},
 };
 
 use crate::{
-    journal::{
-        BlockBuffer, Directory, Disk, SegmentFile, StreamStart, directory_of, is_unfinished, sync_directory,
-    },
-    planted::{self, Planted},
+    journal::{Disk, LeftFiles, SegmentFile, StreamStart, is_unfinished},
+    placement::shard_of_conversation,
 };
 
+pub use directory::DataDirectory;
 pub use doctor::{Damage, DamageKind, Report, SegmentReport, doctor};
 pub(crate) use doctor::{EVIDENCE, examine};
-use scan::Found;
+pub use stream::StreamReader;
 
 /// Batches that wait to be applied, while one is and another is read.
 const BATCHES_WAITING_MAX: usize = 1;
 
-/// A lock has a process's number and no more.
-const LOCK_BYTES_MAX: u64 = 16;
-
-/// A directory that is this process's alone, as long as this value lives.
-#[derive(Debug)]
-pub struct DataDirectory {
-    path: PathBuf,
-    _lock: File,
-}
-
-impl DataDirectory {
-    /// Makes the directory if it is missing, and locks it.
-    pub fn open(path: &Path) -> Result<Self, RecoveryError> {
-        let failed = |error| RecoveryError::Disk { path: path.to_owned(), error };
-        make_directory(&path.join("journal")).map_err(failed)?;
-        let lock =
-            File::options().create(true).truncate(false).read(true).write(true).open(path.join("lock"));
-        let mut lock = lock.map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {
-                // A full disk must not keep the server from starting: then nobody is named.
-                if let Err(error) = name_holder(&mut lock) {
-                    tracing::debug!(%error, "the lock does not name this process");
-                }
-                Ok(Self { path: path.to_owned(), _lock: lock })
-            }
-            Err(TryLockError::WouldBlock) => {
-                Err(RecoveryError::Locked { path: path.to_owned(), holder: holder_of(&lock) })
-            }
-            Err(TryLockError::Error(error)) => Err(failed(error)),
-        }
-    }
-
-    /// Where segments are.
-    pub fn journal(&self) -> Directory {
-        Directory::new(self.path.join("journal"))
-    }
-
-    /// Where the database is.
-    pub fn database(&self) -> PathBuf {
-        self.path.join(crate::pool::records::DATABASE_FILE)
-    }
-}
-
-/// Writes this process's number into the lock, for whoever finds it locked.
-fn name_holder(lock: &mut File) -> io::Result<()> {
-    lock.set_len(0)?;
-    lock.write_all(std::process::id().to_string().as_bytes())
-}
-
-/// The number of the process that has the lock; `None` where it has not written it yet.
-fn holder_of(lock: &File) -> Option<u32> {
-    let mut text = String::new();
-    lock.take(LOCK_BYTES_MAX).read_to_string(&mut text).ok()?;
-    text.parse().ok()
-}
-
-/// Makes the directory and all above it that are missing, so that they survive power loss.
-fn make_directory(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    let above = directory_of(path);
-    make_directory(above)?;
-    fs::create_dir(path)?;
-    sync_directory(above)
-}
-
 /// What shards go on with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Recovered {
     /// Where each stream that ever was goes on.
     pub streams: BTreeMap<u32, StreamStart>,
-    /// Files to be used again: everything in them is in SQL.
-    pub files: Vec<SegmentFile>,
-    /// Beyond all epochs used.
-    pub epoch_next: u32,
-    /// How many records were applied to SQL.
-    pub applied: u64,
+    /// The files of all of them.
+    pub files: LeftFiles,
+    /// How many records SQL lacked.
+    pub lacked: u64,
     /// Where a write had been cut short: it was never acknowledged.
     pub torn: Vec<(PathBuf, usize)>,
+    /// Records that SQL lacks still, by stream: the shard of the same number goes on with them.
+    pub lacking: BTreeMap<u32, Vec<Batch>>,
+    /// The same records in their files, for the projection.
+    pub backlog: Vec<StreamReader>,
 }
 
 impl Recovered {
     /// Where `stream` goes on.
     pub fn start(&self, stream: u32) -> StreamStart {
         self.streams.get(&stream).copied().unwrap_or(StreamStart::NEW)
+    }
+
+    fn add(&mut self, read: ReadStream) {
+        let ReadStream { stream, start, files, torn } = read;
+        self.streams.insert(stream, start);
+        self.files.free.extend(files);
+        self.torn.extend(torn);
     }
 }
 
@@ -208,61 +149,197 @@ impl From<SqlError> for RecoveryError {
 ///
 /// A thread of its own reads and checks while this one applies: on two cores, most of the reading costs nothing.
 pub fn recover(disk: &dyn Disk, projection: &mut Projection) -> Result<Recovered, RecoveryError> {
-    let scanned = scan::scan(disk)?;
-    let mut recovered = Recovered { epoch_next: 1, ..Recovered::default() };
-    for path in &scanned.unusable {
-        disk.remove(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
-    }
-    for (stream, number) in projection.progress()? {
-        recovered.streams.insert(stream, StreamStart { next_number: number + 1, ..StreamStart::NEW });
-    }
-    // Whatever is applied here is in the journal still, until all of it is settled.
-    projection.hurry()?;
-    let starts = &recovered.streams;
-    let (sender, batches) = mpsc::sync_channel(BATCHES_WAITING_MAX);
-    let (read, applied) = thread::scope(|scope| {
-        let reading = scope.spawn(|| read_streams(disk, &scanned.streams, starts, sender));
-        // Ends when the reader does; an error here ends the reader, too.
-        let applied = apply_all(batches, starts, projection);
-        (reading.join().expect("the reader does not panic"), applied)
-    });
-    recovered.applied = applied?;
-    let read = read?;
-    projection.settle()?;
-    recovered.streams.extend(read.starts);
-    recovered.torn = read.torn;
-    recovered.epoch_next = scanned.epoch_max.checked_add(1).expect("a segment a millisecond for 49 days");
-    recovered.files = scanned.into_files();
-    Ok(recovered)
+    Left::find(disk, projection)?.apply(disk, projection)
 }
 
-/// What the reader found out.
-#[derive(Default)]
-struct ReadStreams {
-    starts: BTreeMap<u32, StreamStart>,
+/// Says where the streams go on, and leaves to be applied what SQL lacks, if `shards` can go on with it themselves: if
+/// none of it is of other shards, and no stream has more than `records_max` of it. Else it is applied first, as by
+/// [`recover`].
+///
+/// Streams are read by so many `threads` at once.
+pub fn take_up(
+    disk: &dyn Disk,
+    projection: &mut Projection,
+    shards: usize,
+    records_max: usize,
+    threads: usize,
+) -> Result<Recovered, RecoveryError> {
+    let left = Left::find(disk, projection)?;
+    match left.read(disk, shards, records_max, threads)? {
+        Some(recovered) => Ok(recovered),
+        None => left.apply(disk, projection),
+    }
+}
+
+/// What somebody left in the directory.
+struct Left {
+    /// How far SQL is.
+    streams: BTreeMap<u32, StreamStart>,
+    readers: Vec<StreamReader>,
+    free: Vec<SegmentFile>,
+    epoch_next: u32,
+}
+
+impl Left {
+    fn find(disk: &dyn Disk, projection: &Projection) -> Result<Self, RecoveryError> {
+        let scanned = scan::scan(disk)?;
+        for path in &scanned.unusable {
+            disk.remove(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
+        }
+        let progress = projection.progress()?;
+        let start = |number| StreamStart { next_number: number + 1, ..StreamStart::NEW };
+        let streams: BTreeMap<u32, StreamStart> =
+            progress.into_iter().map(|(stream, number)| (stream, start(number))).collect();
+        let start = |stream| streams.get(&stream).copied().unwrap_or(StreamStart::NEW);
+        let readers = scanned.streams.into_iter();
+        let readers =
+            readers.map(|(stream, segments)| StreamReader::new(stream, start(stream), segments)).collect();
+        let epoch_next = scanned.epoch_max.checked_add(1).expect("a segment a millisecond for 49 days");
+        Ok(Self { streams, readers, free: scanned.free, epoch_next })
+    }
+
+    fn apply(self, disk: &dyn Disk, projection: &mut Projection) -> Result<Recovered, RecoveryError> {
+        let Self { streams, readers, free, epoch_next } = self;
+        let files = LeftFiles { free, kept_bytes: 0, epoch_next };
+        let mut recovered = Recovered { files, ..Recovered::default() };
+        // Whatever is applied here is in the journal still, until all of it is settled.
+        projection.hurry()?;
+        let (sender, batches) = mpsc::sync_channel(BATCHES_WAITING_MAX);
+        let (read, applied) = thread::scope(|scope| {
+            let reading = scope.spawn(|| read_all(disk, readers, sender));
+            // Ends when the reader does; an error here ends the reader, too.
+            let applied = apply_all(batches, &streams, projection);
+            (reading.join().expect("the reader does not panic"), applied)
+        });
+        recovered.lacked = applied?;
+        let read = read?;
+        projection.settle()?;
+        recovered.streams = streams;
+        read.into_iter().for_each(|read| recovered.add(read));
+        Ok(recovered)
+    }
+
+    /// Nothing: it is not for these shards, or too much.
+    fn read(
+        &self,
+        disk: &dyn Disk,
+        shards: usize,
+        records_max: usize,
+        threads: usize,
+    ) -> Result<Option<Recovered>, RecoveryError> {
+        let readers = Mutex::new(self.readers.iter());
+        let read_some = || {
+            let next = || readers.lock().expect("nothing panics while it holds the lock").next();
+            std::iter::from_fn(next).map(|reader| Lacking::read(reader, disk, shards, records_max)).collect()
+        };
+        let read: Vec<Result<Option<Lacking>, RecoveryError>> = thread::scope(|scope| {
+            let others: Vec<_> =
+                (1..threads.min(self.readers.len())).map(|_| scope.spawn(read_some)).collect();
+            let mut read: Vec<_> = read_some();
+            for other in others {
+                read.extend(other.join().expect("the reader does not panic"));
+            }
+            read
+        });
+        let files = LeftFiles { free: self.free.clone(), kept_bytes: 0, epoch_next: self.epoch_next };
+        let mut recovered = Recovered { streams: self.streams.clone(), files, ..Recovered::default() };
+        for lacking in read {
+            let Some(Lacking { mut read, records, reader }) = lacking? else { return Ok(None) };
+            if !records.is_empty() {
+                recovered.lacked += records.iter().map(|batch| batch.records().len() as u64).sum::<u64>();
+                recovered.lacking.insert(read.stream, records);
+                recovered.backlog.push(reader.up_to(read.start.next_number));
+                // They become free when all that is in them is in SQL.
+                recovered.files.kept_bytes += read.files.drain(..).map(|file| file.file_bytes).sum::<u64>();
+            }
+            recovered.add(read);
+        }
+        Ok(Some(recovered))
+    }
+}
+
+/// A stream that was read to its end.
+struct ReadStream {
+    stream: u32,
+    start: StreamStart,
+    files: Vec<SegmentFile>,
     torn: Vec<(PathBuf, usize)>,
 }
 
-fn read_streams(
-    disk: &dyn Disk,
-    streams: &BTreeMap<u32, Vec<Found>>,
-    starts: &BTreeMap<u32, StreamStart>,
-    batches: mpsc::SyncSender<(u32, Batch)>,
-) -> Result<ReadStreams, RecoveryError> {
-    let mut read = ReadStreams::default();
-    for (stream, segments) in streams {
-        let start = starts.get(stream).copied().unwrap_or(StreamStart::NEW);
-        let mut reader = StreamReader {
-            disk,
-            stream: *stream,
-            batches: &batches,
-            tail: Tail { number: None, previous: None, place: None },
-            torn: Vec::new(),
-        };
-        read.starts.insert(*stream, reader.read(start, segments)?);
-        read.torn.append(&mut reader.torn);
+impl ReadStream {
+    fn all(
+        mut reader: StreamReader,
+        disk: &dyn Disk,
+        take: &mut dyn FnMut(Batch),
+    ) -> Result<Self, RecoveryError> {
+        let mut files = Vec::new();
+        loop {
+            let mut behind = reader.read_next(disk, take)?;
+            if behind.is_empty() {
+                break;
+            }
+            files.append(&mut behind);
+        }
+        let stream = reader.stream();
+        let (start, torn) = reader.finish();
+        Ok(Self { stream, start, files, torn })
     }
-    Ok(read)
+}
+
+/// What SQL lacks of a stream, for the shard of the same number.
+struct Lacking {
+    read: ReadStream,
+    records: Vec<Batch>,
+    /// Before all of it.
+    reader: StreamReader,
+}
+
+impl Lacking {
+    /// Nothing: it is not for that shard, or too much, or does not begin where SQL ends.
+    fn read(
+        reader: &StreamReader,
+        disk: &dyn Disk,
+        shards: usize,
+        records_max: usize,
+    ) -> Result<Option<Self>, RecoveryError> {
+        let (stream, mut next_number) = (reader.stream(), reader.next_number());
+        let (mut records, mut count, mut is_fit) = (Vec::new(), 0, true);
+        let owner = stream as usize;
+        let mut take = |batch: Batch| {
+            let is_owned = |(_, record): &(u64, Record)| {
+                shard_of_conversation(record.conversation(), shards) == Some(owner)
+            };
+            count += batch.records().len();
+            is_fit &= batch.records().first().is_some_and(|(first, _)| *first == next_number)
+                && count <= records_max
+                && batch.records().iter().all(is_owned);
+            next_number += batch.records().len() as u64;
+            if is_fit {
+                records.push(batch);
+            } else {
+                records.clear();
+            }
+        };
+        let read = ReadStream::all(reader.clone(), disk, &mut take)?;
+        Ok(is_fit.then(|| Self { read, records, reader: reader.clone() }))
+    }
+}
+
+fn read_all(
+    disk: &dyn Disk,
+    readers: Vec<StreamReader>,
+    batches: mpsc::SyncSender<(u32, Batch)>,
+) -> Result<Vec<ReadStream>, RecoveryError> {
+    let read = |reader: StreamReader| {
+        let stream = reader.stream();
+        ReadStream::all(reader, disk, &mut |batch| {
+            // Where SQL has failed nobody takes it any more; the error is told there.
+            if batches.send((stream, batch)).is_err() {
+                tracing::debug!("SQL failed while the journal was read");
+            }
+        })
+    };
+    readers.into_iter().map(read).collect()
 }
 
 fn apply_all(
@@ -277,98 +354,6 @@ fn apply_all(
         applied += projection.apply(stream, batch.records())?.saturating_sub(before);
     }
     Ok(applied)
-}
-
-/// Reads one stream's segments.
-struct StreamReader<'a> {
-    disk: &'a dyn Disk,
-    stream: u32,
-    batches: &'a mpsc::SyncSender<(u32, Batch)>,
-    tail: Tail,
-    torn: Vec<(PathBuf, usize)>,
-}
-
-/// Where reading a stream has come to.
-struct Tail {
-    /// The number expected next.
-    number: Option<u64>,
-    /// The checksum of the record before it.
-    previous: Option<u32>,
-    /// Where the last record ended.
-    place: Option<(PathBuf, usize)>,
-}
-
-impl StreamReader<'_> {
-    /// `start` is how far SQL is. Segments are in order.
-    fn read(&mut self, mut start: StreamStart, segments: &[Found]) -> Result<StreamStart, RecoveryError> {
-        for (index, segment) in segments.iter().enumerate() {
-            start.next_segment = segment.header.segment + 1;
-            let next_first = segments[index + 1..].iter().find_map(|later| later.first_number);
-            if next_first.is_some_and(|first| first <= start.next_number) {
-                // All of it is in SQL already.
-                continue;
-            }
-            self.read_segment(segment, next_first)?;
-            start.next_number = start.next_number.max(self.tail.number.unwrap_or(0));
-        }
-        // Where SQL is ahead, the journal was removed or put back from an older backup: the chain begins anew.
-        let is_known = self.tail.number == Some(start.next_number);
-        start.previous = self.tail.previous.filter(|_| is_known).unwrap_or(0);
-        Ok(start)
-    }
-
-    /// A segment's records, up to the next segment's first.
-    fn read_segment(&mut self, segment: &Found, next_first: Option<u64>) -> Result<(), RecoveryError> {
-        if let (Some(first), Some(needed), Some((path, offset))) =
-            (segment.first_number, self.tail.number, &self.tail.place)
-            && first > needed
-        {
-            return Err(RecoveryError::Damaged { path: path.clone(), offset: *offset });
-        }
-        let path = &segment.file.path;
-        let mut image = BlockBuffer::new(segment.header.segment_bytes as usize);
-        let read = self.disk.read(path, 0, image.bytes());
-        let read = read.map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;
-        let mut reader = Reader::new(&image.bytes()[..read], self.tail.number, self.tail.previous)
-            .map_err(|error| header_error(path, error))?;
-        // A write that was still in flight when its process was killed may have landed after the next process
-        // had read this segment and begun the next one. What the next segment begins with is what is true.
-        let end = next_first.unwrap_or(u64::MAX);
-        let mut batch = Batch::default();
-        while reader.cursor().number.is_none_or(|number| number < end)
-            && let Some((number, record)) = reader.next()
-        {
-            batch.push(number, record);
-            if batch.is_full() {
-                self.send(std::mem::take(&mut batch));
-            }
-        }
-        if matches!(reader.stop(), Some(Stop::Torn { .. })) && planted::is(Planted::CutTooFar) {
-            batch.pop();
-        }
-        self.send(batch);
-        let cursor = reader.cursor();
-        match reader.stop() {
-            None | Some(Stop::End) => {}
-            Some(Stop::Torn { offset }) => self.torn.push((path.clone(), offset)),
-            Some(Stop::Damaged { offset, .. } | Stop::Unknown { offset }) => {
-                return Err(RecoveryError::Damaged { path: path.clone(), offset });
-            }
-        }
-        self.tail = Tail {
-            number: cursor.number,
-            previous: cursor.previous,
-            place: Some((path.clone(), cursor.offset)),
-        };
-        Ok(())
-    }
-
-    /// Where SQL has failed nobody takes it any more; the error is told there.
-    fn send(&self, batch: Batch) {
-        if !batch.records().is_empty() && self.batches.send((self.stream, batch)).is_err() {
-            tracing::debug!("SQL failed while the journal was read");
-        }
-    }
 }
 
 fn header_error(path: &Path, error: HeaderError) -> RecoveryError {

@@ -16,10 +16,11 @@ use std::{
 };
 
 use net::{Fabric, Port, Waker};
-use store::sql::{Projection, Reader, SqlError, StoredConversation};
+use store::sql::{Projection, Reader, SqlError};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    beginnings::beginnings,
     channel::http,
     config::{self, Config, Loaded},
     driver::{Counting, Driver, DriverError, Neighbour},
@@ -122,11 +123,16 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
     let secrets = Secrets::load_or_create(&config.data).map_err(ServeError::Secrets)?;
     let disk: Arc<dyn Disk> = Arc::new(data.journal());
     let mut projection = Projection::open(&data.database()).map_err(ServeError::Database)?;
-    let recovered = recovery::recover(&*disk, &mut projection).map_err(ServeError::Recovery)?;
-    tell_recovered(&recovered);
-
     let cpus = net::allowed_cpus();
     let shards = config.shards.unwrap_or_else(|| config::default_shards(cpus.len()));
+    let kept_records_max =
+        (memory::limit_bytes() / limits::KEPT_RECORDS_MEMORY / limits::KEPT_RECORD_BYTES) as usize;
+    // VIPs may have made twice as many.
+    let records_max = 2 * kept_records_max / shards;
+    let mut recovered = recovery::take_up(&*disk, &mut projection, shards, records_max, cpus.len())
+        .map_err(ServeError::Recovery)?;
+    tell_recovered(&recovered);
+
     let Fabric { backend, reason, ports, capacity } =
         net::fabric(shards, config.backend, net::Limits::default()).map_err(ServeError::Reactor)?;
     tracing::info!(?backend, "{reason}");
@@ -147,12 +153,13 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
         start: recovered.start(stream),
         published: journal.published(),
     });
-    let conversations = Reader::open(&data.database())
-        .and_then(|reader| open_conversations(&reader, shards))
+    let followed = followed.collect();
+    let beginnings = Reader::open(&data.database())
+        .and_then(|reader| beginnings(&reader, &mut recovered, shards))
         .map_err(ServeError::Database)?;
     projection.pause_often(thread::yield_now).map_err(ServeError::Database)?;
-    let projector =
-        Projector::new(projection, &disk, followed.collect(), maker.source(), tell_projected(&ends));
+    let on_projected = tell_projected(&ends);
+    let projector = Projector::new(projection, &disk, &mut recovered, followed, maker.source(), on_projected);
     let projection = ProjectionThread::start(projector, &data.database(), count_lag(metrics.clone()))
         .map_err(ServeError::Start)?;
 
@@ -179,8 +186,7 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
         identity: secrets.identity(),
         gate: Gate::new(config.peers.gate(room, &config.proxies.networks)),
         capacity: room,
-        kept_records_max: (memory::limit_bytes() / limits::KEPT_RECORDS_MEMORY / limits::KEPT_RECORD_BYTES)
-            as usize,
+        kept_records_max,
     };
     let settings = given.with(&config, tls);
     let dones: Vec<DoneQueue> = ends.iter().map(|end| end.dones.clone()).collect();
@@ -204,11 +210,9 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
         // More shards than CPUs take turns on all of them.
         cpus: if shards <= cpus.len() { cpus } else { Vec::new() },
     };
-    for (index, (((port, journal), pool), conversations)) in
-        ports.into_iter().zip(journals).zip(ends).zip(conversations).enumerate()
+    for (index, (((port, journal), pool), beginning)) in
+        ports.into_iter().zip(journals).zip(ends).zip(beginnings).enumerate()
     {
-        let recovered = recovered.start(index as u32).next_number - 1;
-        let beginning = Beginning { last_number: recovered, conversations };
         // The first shard may choose the port; the others share it.
         config.listen = crew.start(index, port, journal, pool, beginning, config.listen)?;
     }
@@ -353,26 +357,15 @@ fn tell_recovered(recovered: &Recovered) {
             "a write was cut short by the last end of the server; it was never acknowledged, and is left out"
         );
     }
-    if recovered.applied > 0 {
-        tracing::info!(records = recovered.applied, "recovered from the journal");
+    if recovered.lacked > 0 {
+        tracing::info!(records = recovered.lacked, "recovered from the journal");
     }
 }
 
 fn start_maker(disk: &Arc<dyn Disk>, recovered: &Recovered, wakers: Vec<Waker>) -> io::Result<SegmentMaker> {
     let wake = move |stream: u32| wakers[stream as usize].wake();
-    let (files, epoch_next) = (recovered.files.clone(), recovered.epoch_next);
-    SegmentMaker::start(Arc::clone(disk), files, epoch_next, MakerLimits::default(), Box::new(wake))
-}
-
-/// The conversations that wait or are served, by the shard that owns them. All others come when they are asked for.
-pub fn open_conversations(reader: &Reader, shards: usize) -> Result<Vec<Vec<StoredConversation>>, SqlError> {
-    let mut by_shard: Vec<Vec<StoredConversation>> = (0..shards).map(|_| Vec::new()).collect();
-    reader.live_conversations(|stored| {
-        let id = &stored.record.conversation;
-        let shard = placement::shard_of_conversation(id, shards).expect("only our own ids were journaled");
-        by_shard[shard].push(stored);
-    })?;
-    Ok(by_shard)
+    let left = recovered.files.clone();
+    SegmentMaker::start(Arc::clone(disk), left, MakerLimits::default(), Box::new(wake))
 }
 
 /// Lets each shard know how far SQL has come. A full queue misses one notice; a later one says more.

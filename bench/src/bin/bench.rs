@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf, process::ExitCode};
 
-use bench::durability::{self, AckReport, Backlog, Place};
+use bench::durability::{self, AckReport, Backlog, Place, Recovery};
 use clap::Parser;
 
 /// Measures a ringdesk program on the disk of a folder. Ends by itself after some minutes.
@@ -49,10 +49,13 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     ] {
         let bytes = arguments.journal_mb << 20;
         let backlog = Backlog { bytes, records_a_group, text_characters };
-        let (records, first, again) = durability::recover(place, backlog)?;
+        let Recovery { records, first, sql, memory_max, again } = durability::recover(place, backlog)?;
         println!(
-            "  {name}: {records} records, none of them in SQL: {:.2} s; again with all of them in SQL: {:.2} s",
+            "  {name}: {records} records, none of them in SQL: {:.2} s, and SQL had all {:.1} s later, at most {} MiB; \
+             again with all of them in SQL: {:.2} s",
             first.as_secs_f64(),
+            sql.as_secs_f64(),
+            memory_max >> 20,
             again.as_secs_f64(),
         );
     }

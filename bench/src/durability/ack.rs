@@ -23,7 +23,7 @@ const RUN: u32 = 25;
 pub fn ack_beside_floor(place: Place<'_>, backend: &'static str, rounds: u32) -> io::Result<AckReport> {
     let data = place.fresh()?;
     let files = place.fresh()?;
-    let server = Server::start(place.program, data.path(), backend)?;
+    let server = Server::start(place.program, data.path(), &["--backend", backend])?;
     let mut visitor = Visitor::connect(server.address)?;
     let mut floor = Floor::new(files.path())?;
     let new = || Histogram::<u64>::new(3).expect("three digits are allowed");

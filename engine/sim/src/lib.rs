@@ -55,6 +55,7 @@ mod tests {
         assert!(sum(|life| life.disk_failures) > 0);
         assert!(sum(|life| life.rot_found) > 0);
         assert!(sum(|life| life.recovered) > 100);
+        assert!(sum(|life| life.lacking) > 100);
         assert!(sum(|life| life.counts.acknowledged) > 5_000);
         assert!(sum(|life| life.counts.refused) > 100);
     }

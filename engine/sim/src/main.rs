@@ -118,7 +118,7 @@ fn report(shared: &Shared, seconds: f64) {
     let done = shared.done.load(Ordering::Relaxed);
     println!(
         "{done} seeds in {seconds:.1} s: {:.0} seeds/s, {} steps; {} sent = {} acknowledged + {} refused + {} given up; \
-         {} events seen; {} kills, {} stops, {} failed disks, {} records recovered, {} damaged journals found",
+         {} events seen; {} kills, {} stops, {} failed disks, {} records recovered, {} of them while it served, {} damaged journals found",
         done as f64 / seconds.max(0.001),
         sums.steps,
         sums.counts.sent,
@@ -130,6 +130,7 @@ fn report(shared: &Shared, seconds: f64) {
         sums.stops,
         sums.disk_failures,
         sums.recovered,
+        sums.lacking,
         sums.rot_found,
     );
 }

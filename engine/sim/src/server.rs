@@ -11,6 +11,7 @@ use std::{
 };
 
 use engine::{
+    beginnings::beginnings,
     desk::{DeskSettings, teams::Teams},
     driver::{Counting, Driver, Neighbour, Running},
     gate::{Gate, GateLimits},
@@ -23,8 +24,8 @@ use engine::{
     projection::{Followed, Projector, Round},
     proxies::Proxies,
     recovery::{self, RecoveryError},
-    server::{open_conversations, tell_projected},
-    shard::{Beginning, DialogSettings, Now, Outputs, Settings, Shard},
+    server::tell_projected,
+    shard::{DialogSettings, Now, Outputs, Settings, Shard},
 };
 use net::Reactor;
 use store::sql::{Projection, Reader};
@@ -65,21 +66,22 @@ pub struct Server {
     projector: Projector,
     stop: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
-    /// The records that recovery applied.
+    /// The records that SQL lacked.
     pub recovered: u64,
 }
 
 impl Server {
-    /// Recovers and starts.
+    /// Recovers and starts. What SQL lacks it gets beforehand, if that is more than `lacking_max` records of a stream.
     pub fn start(
         machine: &Machine,
         shards: usize,
+        lacking_max: usize,
         dialog: DialogSettings,
         teams: &Teams,
         random: &mut Random,
     ) -> Result<Self, RecoveryError> {
         let mut projection = Projection::open_shared_memory(&machine.database)?;
-        let recovered = recovery::recover(&*machine.disk, &mut projection)?;
+        let mut recovered = recovery::take_up(&*machine.disk, &mut projection, shards, lacking_max, 1)?;
         machine.network.borrow_mut().boot(shards);
 
         let woken: Vec<_> = (0..shards).map(|_| Arc::new(AtomicBool::new(true))).collect();
@@ -94,9 +96,8 @@ impl Server {
             free_files_max: 3,
             segment_bytes_max: SEGMENT_BYTES,
         };
-        let (files, epoch_next) = (recovered.files.clone(), recovered.epoch_next);
         let salt = random.next() as u32;
-        let workshop = Workshop::new(Arc::clone(&disk), files, epoch_next, salt, maker_limits);
+        let workshop = Workshop::new(Arc::clone(&disk), recovered.files.clone(), salt, maker_limits);
         let journals: Vec<Journal> = (0..shards as u32)
             .map(|stream| Journal::open(stream, recovered.start(stream), workshop.source()))
             .collect();
@@ -105,8 +106,12 @@ impl Server {
             start: recovered.start(stream),
             published: journal.published(),
         });
+        let followed = followed.collect();
+        let reader = Reader::open_shared_memory(&machine.database)?;
+        let beginnings = beginnings(&reader, &mut recovered, shards)?;
+        let on_projected = tell_projected(&ends);
         let projector =
-            Projector::new(projection, &disk, followed.collect(), workshop.source(), tell_projected(&ends));
+            Projector::new(projection, &disk, &mut recovered, followed, workshop.source(), on_projected);
 
         let settings = Settings {
             shards,
@@ -132,8 +137,6 @@ impl Server {
             .collect();
         let stop = Arc::new(AtomicBool::new(false));
         let failed = Arc::new(AtomicBool::new(false));
-        let reader = Reader::open_shared_memory(&machine.database)?;
-        let conversations = open_conversations(&reader, shards)?;
         let mut server = Self {
             shards: Vec::new(),
             woken,
@@ -144,10 +147,10 @@ impl Server {
             projector,
             stop: Arc::clone(&stop),
             failed: Arc::clone(&failed),
-            recovered: recovered.applied,
+            recovered: recovered.lacked,
         };
-        let parts = journals.into_iter().zip(ends).zip(conversations);
-        for (index, ((journal, pool), conversations)) in parts.enumerate() {
+        let parts = journals.into_iter().zip(ends).zip(beginnings);
+        for (index, ((journal, pool), beginning)) in parts.enumerate() {
             let reactor = SimReactor {
                 shard: index,
                 network: Rc::clone(&machine.network),
@@ -157,8 +160,6 @@ impl Server {
             let time = reactor.now();
             let now = Now { unix_ms: time.unix_ms, monotonic_us: time.monotonic_us };
             let mut outputs = Outputs::default();
-            let last_number = recovered.start(index as u32).next_number - 1;
-            let beginning = Beginning { last_number, conversations };
             let failed = Arc::clone(&failed);
             let driver = Driver {
                 index,
@@ -243,6 +244,11 @@ impl Server {
             shard.store(true, Ordering::Relaxed);
         }
         self.workshop.source().trouble().is_none()
+    }
+
+    /// Durable records that SQL does not have.
+    pub fn lag_records(&self) -> u64 {
+        self.projector.lag_records()
     }
 
     /// One round of the projection.

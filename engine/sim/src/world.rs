@@ -85,8 +85,10 @@ pub struct Summary {
     pub disk_failures: u64,
     /// Damage that recovery found.
     pub rot_found: u64,
-    /// Records that were applied by recovery.
+    /// Records that SQL lacked at a start.
     pub recovered: u64,
+    /// Those of them that it got while the server ran.
+    pub lacking: u64,
     /// Steps of the simulation.
     pub steps: u64,
     /// Of everything that the people heard, in order: equal for equal seeds.
@@ -101,6 +103,7 @@ impl std::ops::AddAssign for Summary {
         self.disk_failures += other.disk_failures;
         self.rot_found += other.rot_found;
         self.recovered += other.recovered;
+        self.lacking += other.lacking;
         self.steps += other.steps;
         self.fingerprint ^= other.fingerprint;
     }
@@ -267,7 +270,10 @@ impl World {
     fn start(&mut self) {
         let rot = if self.random.one_in(self.faults.rot_one_in) { self.machine.disk.rot() } else { None };
         let shards = 1 + self.random.below(self.faults.shards_max) as usize;
-        let started = Server::start(&self.machine, shards, self.faults.dialog, &self.teams, &mut self.random);
+        let is_last = self.is_ending && self.people.iter().all(Person::is_settled);
+        let lacking_max = if is_last || self.random.one_in(3) { 0 } else { usize::MAX };
+        let (dialog, teams) = (self.faults.dialog, &self.teams);
+        let started = Server::start(&self.machine, shards, lacking_max, dialog, teams, &mut self.random);
         self.say(format_args!("start with {shards} shards, rot {rot:?}: {:?}", started.as_ref().err()));
         if let Some(rot) = &rot {
             self.machine.disk.put_back(rot);
@@ -275,9 +281,13 @@ impl World {
         match started {
             Ok(server) => {
                 self.summary.recovered += server.recovered;
-                self.server = Some(server);
                 self.desk_check = DeskCheck::default();
-                self.ledger.check(&self.record);
+                let lag_records = server.lag_records();
+                self.server = Some(server);
+                self.summary.lacking += lag_records;
+                if lag_records == 0 {
+                    self.ledger.check(&self.record);
+                }
                 let now_us = self.now_us();
                 self.plan.crash_us = self.soon(self.faults.crash_every_us);
                 self.plan.project_us = now_us;

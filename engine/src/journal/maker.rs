@@ -91,6 +91,17 @@ impl fmt::Display for Trouble {
     }
 }
 
+/// The files of former runs.
+#[derive(Clone, Debug, Default)]
+pub struct LeftFiles {
+    /// To be used again: everything in them is in SQL.
+    pub free: Vec<SegmentFile>,
+    /// Bytes of those that are passed later, when it is.
+    pub kept_bytes: u64,
+    /// Beyond all epochs used.
+    pub epoch_next: u32,
+}
+
 #[derive(Debug)]
 struct Wanted {
     stream: u32,
@@ -159,19 +170,17 @@ pub struct SegmentMaker {
 }
 
 impl SegmentMaker {
-    /// Starts it. `files` are those that recovery left to be used again, `epoch_next` what it found to be
-    /// beyond all epochs used; `on_ready` is called with a stream whose segment has become ready, and is to
+    /// Starts it with the files that recovery found; `on_ready` is called with a stream whose segment has become ready, and is to
     /// wake its shard.
     pub fn start(
         disk: Arc<dyn Disk>,
-        files: Vec<SegmentFile>,
-        epoch_next: u32,
+        left: LeftFiles,
         limits: MakerLimits,
         on_ready: Box<dyn Fn(u32) + Send>,
     ) -> io::Result<Self> {
         // Epochs must differ, and a peer must not be able to guess one and send what looks like a record.
-        let salt = RandomState::new().hash_one(epoch_next) as u32;
-        let mut workshop = Workshop::new(disk, files, epoch_next, salt, limits);
+        let salt = RandomState::new().hash_one(left.epoch_next) as u32;
+        let mut workshop = Workshop::new(disk, left, salt, limits);
         let source = workshop.source();
         let thread = thread::Builder::new().name("segments".into()).spawn(move || {
             while workshop.wait() {
@@ -214,15 +223,10 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// `files` and `epoch_next` as in [`SegmentMaker::start`]; `salt` is the epochs' other half.
-    pub fn new(
-        disk: Arc<dyn Disk>,
-        files: Vec<SegmentFile>,
-        epoch_next: u32,
-        salt: u32,
-        limits: MakerLimits,
-    ) -> Self {
-        let used_bytes = files.iter().map(|file| file.file_bytes).sum();
+    /// Goes on with the files that recovery found; `salt` is the epochs' other half.
+    pub fn new(disk: Arc<dyn Disk>, left: LeftFiles, salt: u32, limits: MakerLimits) -> Self {
+        let LeftFiles { free: files, kept_bytes, epoch_next } = left;
+        let used_bytes = files.iter().map(|file| file.file_bytes).sum::<u64>() + kept_bytes;
         let state = State { passed: files, ..State::default() };
         let source = SegmentSource { shared: Arc::new((Mutex::new(state), Condvar::new())) };
         Self { source, disk, limits, free: Vec::new(), used_bytes, epoch_next, next_file: 0, salt }

@@ -2,6 +2,7 @@
 //! that the disk was not told to keep is kept in memory.
 
 mod damage;
+mod taken_up;
 
 use std::{
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use store::{
 
 use super::*;
 use crate::{
-    projection::{Followed, Lag, ProjectionThread, Projector},
+    projection::{Followed, Lag, ProjectionThread, Projector, Round},
     recovery::{DataDirectory, Recovered, RecoveryError, doctor, recover},
 };
 
@@ -63,10 +64,9 @@ fn live(path: &Path, limits: MakerLimits) -> Life {
     let data = DataDirectory::open(path).expect("no other server");
     let mut projection = Projection::open(&data.database()).expect("a database");
     let recovered = recover(&data.journal(), &mut projection).expect("nothing is damaged");
-    let files = recovered.files.clone();
+    let left = recovered.files.clone();
     let disk = Arc::new(data.journal());
-    let maker =
-        SegmentMaker::start(disk, files, recovered.epoch_next, limits, Box::new(|_| {})).expect("a thread");
+    let maker = SegmentMaker::start(disk, left, limits, Box::new(|_| {})).expect("a thread");
     let journal = Journal::open(0, recovered.start(0), maker.source());
     let durable = journal.durable();
     Life { journal, reactor: reactor(), maker, recovered, projection: Some(projection), data, durable }
@@ -109,6 +109,7 @@ impl Life {
         let projector = Projector::new(
             self.projection.take().expect("started once"),
             &(Arc::new(self.data.journal()) as Arc<dyn Disk>),
+            &mut self.recovered,
             vec![followed],
             self.maker.source(),
             Box::new(move |stream, up_to| {
@@ -185,7 +186,7 @@ fn a_journal_goes_over_into_the_next_segments_and_comes_back_whole() {
     assert_eq!((stats.records, stats.written_bytes % 4096), (800, 0));
     drop(life);
     let life = live(directory.path(), MakerLimits::default());
-    assert_eq!((life.durable, life.recovered.applied), (800, 800));
+    assert_eq!((life.durable, life.recovered.lacked), (800, 800));
     check_sql(directory.path(), 800);
 }
 
@@ -229,7 +230,7 @@ fn a_crash_between_the_commit_and_the_free_list_loses_and_doubles_nothing() {
     }
     std::fs::remove_file(&names[1]).expect("one was freed");
     let mut life = live(path, MakerLimits::default());
-    assert_eq!((life.durable, life.recovered.applied), (200, 0));
+    assert_eq!((life.durable, life.recovered.lacked), (200, 0));
     life.append(5, 100);
     life.settle();
     drop(life);
@@ -379,6 +380,7 @@ fn a_projection_that_failed_tries_again() {
     let projector = Projector::new(
         life.projection.take().expect("started once"),
         &(Arc::new(life.data.journal()) as Arc<dyn Disk>),
+        &mut life.recovered,
         vec![followed],
         life.maker.source(),
         Box::new(move |_, up_to| *told.lock().expect("a lock") = up_to),

@@ -8,7 +8,10 @@ use store::{
 };
 
 use super::Followed;
-use crate::journal::{BlockBuffer, Disk, Position, Published, SegmentFile, SegmentName, SegmentSource};
+use crate::{
+    journal::{BlockBuffer, Disk, Position, Published, SegmentFile, SegmentName, SegmentSource},
+    recovery::RecoveryError,
+};
 
 /// Read at once; each stream has memory for it.
 const WINDOW_BYTES: usize = 256 * 1024;
@@ -22,6 +25,8 @@ pub(super) enum FollowError {
     Disk(PathBuf, io::Error),
     /// What is durable cannot be read back.
     Damaged(PathBuf, usize),
+    /// What a former run left cannot be read.
+    Left(RecoveryError),
     /// SQL refuses.
     Sql(SqlError),
 }
@@ -35,6 +40,7 @@ impl fmt::Display for FollowError {
                 "{} is damaged at offset {offset}: check the disk, and examine it with `ringdesk doctor`",
                 path.display()
             ),
+            Self::Left(error) => error.fmt(to),
             Self::Sql(error) => error.fmt(to),
         }
     }

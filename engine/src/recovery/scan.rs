@@ -28,14 +28,6 @@ pub(super) struct Scanned {
     pub epoch_max: u32,
 }
 
-impl Scanned {
-    /// All whole files.
-    pub(super) fn into_files(self) -> Vec<SegmentFile> {
-        let segments = self.streams.into_values().flatten().map(|found| found.file);
-        segments.chain(self.free).collect()
-    }
-}
-
 /// Where the first record of a segment ends at the latest.
 pub(super) const HEAD_BYTES: usize = BLOCK_BYTES + RECORD_BYTES_MAX;
 const _: () = assert!(HEAD_BYTES.is_multiple_of(BLOCK_BYTES));

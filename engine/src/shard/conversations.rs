@@ -14,7 +14,7 @@ use codec::{
 };
 use dialog::State;
 use store::{
-    record::{ConversationRecord, Phase, Role},
+    record::{ConversationRecord, EventKind, EventRecord, Phase, Role},
     sql::{KnownMessage, StoredConversation},
 };
 
@@ -118,6 +118,13 @@ pub struct Visitor {
     pub at_ms: u64,
 }
 
+impl From<ConversationRecord> for Visitor {
+    fn from(record: ConversationRecord) -> Self {
+        let ConversationRecord { conversation: _, site, visitor, name, vip, page, at_ms } = record;
+        Self { site: site.into(), id: visitor.into(), name: name.into(), vip, page: page.into(), at_ms }
+    }
+}
+
 /// One conversation.
 #[derive(Debug)]
 pub struct Conversation {
@@ -169,18 +176,10 @@ const _: () = assert!(size_of::<Conversation>() <= CONVERSATION_BYTES_MAX);
 
 impl Conversation {
     /// One in which nothing was said yet.
-    pub fn new(record: ConversationRecord) -> Self {
-        let ConversationRecord { conversation, site, visitor, name, vip, page, at_ms } = record;
+    pub fn new(mut record: ConversationRecord) -> Self {
         Self {
-            id: conversation.into(),
-            visitor: Visitor {
-                site: site.into(),
-                id: visitor.into(),
-                name: name.into(),
-                vip,
-                page: page.into(),
-                at_ms,
-            },
+            id: std::mem::take(&mut record.conversation).into(),
+            visitor: Visitor::from(record),
             recorded: false,
             state: State::Greeting,
             agent: None,
@@ -204,7 +203,7 @@ impl Conversation {
 
     /// As SQL has it.
     pub fn from_stored(stored: StoredConversation) -> Self {
-        let agent: Option<AgentName> = (!stored.agent.is_empty()).then(|| stored.agent.into());
+        let agent = agent_of(&stored.agent);
         let mut conversation = Self {
             recorded: true,
             state: state_of(stored.phase, stored.last_message),
@@ -221,6 +220,34 @@ impl Conversation {
             conversation.known_ids.remember(&sender, &id, KnownId { seq, at_ms });
         }
         conversation
+    }
+
+    /// The journal has another record of who it is with.
+    pub fn set_visitor(&mut self, record: ConversationRecord) {
+        self.visitor = record.into();
+    }
+
+    /// Takes the next event that the journal has of it, with its number there, and which SQL lacks. `last_message` is the
+    /// number of the last message.
+    pub fn go_on(&mut self, number: u64, event: &EventRecord, last_message: u64, scratch: &mut Vec<u8>) {
+        if event.seq != self.seq + 1 {
+            // What is in memory has no gap.
+            self.recent.clear();
+        }
+        self.seq = event.seq;
+        self.durable = event.seq;
+        self.state = state_of(event.phase, last_message);
+        self.agent = agent_of(&event.agent);
+        if let Some(agent) = &self.agent {
+            self.last_agent = Some((Arc::clone(agent), event.at_ms));
+        }
+        self.rated |= event.kind == EventKind::Rating;
+        if !event.client_id.is_empty() && !planted::is(Planted::ForgottenIds) {
+            let known = KnownId { seq: event.seq, at_ms: event.at_ms };
+            self.known_ids.remember(&event.from_id, &event.client_id, known);
+        }
+        let frame = EventFrame::of(event, scratch);
+        self.recent.push_back(Recent { seq: event.seq, number, sight: event.kind.into(), frame });
     }
 
     /// What the journal is to have of it.
@@ -469,6 +496,11 @@ impl Conversations {
         let durable = conversation.recent.iter().filter(|recent| recent.seq <= conversation.durable);
         durable.map(|recent| (recent.seq, recent.frame.json(knows_why).into())).collect()
     }
+}
+
+/// The agent in a record; nobody has no name.
+fn agent_of(name: &str) -> Option<AgentName> {
+    (!name.is_empty()).then(|| name.into())
 }
 
 /// The role's word on the wire.

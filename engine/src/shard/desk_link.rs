@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use codec::message::{Estimate, ServerMessage};
 use dialog::{Event, State};
-use store::{record::EventKind, sql::StoredConversation};
+use store::record::EventKind;
 
 use super::{
     LaneItem, Outputs, SITE, Shard,
-    conversations::{Conversation, Index},
+    conversations::Index,
     delivery::Effect,
     inbound::{Draft, json_string},
     reasons::why_member,
@@ -29,11 +29,9 @@ impl Shard {
         out.lane(to, true, LaneItem::Desk(input));
     }
 
-    /// After a restart: the conversation is back, and the desk must know.
-    pub(super) fn restore(&mut self, stored: StoredConversation, out: &mut Outputs) {
-        let passed_ms = self.now.unix_ms.saturating_sub(stored.last_at_ms);
-        let index = self.conversations.insert(Conversation::from_stored(stored));
-        self.start_clock(index, passed_ms);
+    /// After a restart: the conversation is back, its last event was then, and the desk must know.
+    pub(super) fn restore(&mut self, index: Index, last_at_ms: u64, out: &mut Outputs) {
+        self.start_clock(index, self.now.unix_ms.saturating_sub(last_at_ms));
         let conversation = self.conversations.at(index);
         let id = Arc::clone(&conversation.id);
         let input = match (conversation.state(), &conversation.agent) {

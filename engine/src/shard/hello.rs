@@ -335,8 +335,8 @@ impl Shard {
     }
 
     /// A name that no conversation of the visitor has or had. The clock alone does not give one: it may be set back,
-    /// and before 1970 it stands still. What this run has used is no newer than `newest_begun_ms`; what former runs
-    /// have recorded is in SQL, since a start puts it there.
+    /// and before 1970 it stands still. What this run has used, or has of former runs from the journal, is no newer than
+    /// `newest_begun_ms`; all else is in SQL.
     fn new_name(&self, visitor: &Visitor, last_id: Option<&str>) -> String {
         let hash = placement::visitor_hash(&visitor.site, &visitor.id);
         let last_ms = last_id.and_then(placement::begun_ms).unwrap_or(0).max(self.newest_begun_ms);

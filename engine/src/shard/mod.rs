@@ -8,6 +8,7 @@
 //! `inbound` decides, `delivery` lets go of what became durable, `desk_link` talks with the desk.
 
 mod agent_acts;
+mod beginning;
 mod connections;
 mod conversations;
 mod delivery;
@@ -41,10 +42,10 @@ use codec::{
     tls::TlsConfig,
     websocket::{Compressor, Decompressor, Deflate},
 };
-use store::{record::Phase, sql::StoredConversation};
+use store::record::Phase;
 
-use self::{connections::Connections, conversations::Conversations, delivery::Effects, strangers::Strangers};
 pub use self::{
+    beginning::Beginning,
     delivery::{AckTook, Sayer},
     edge::TlsRefusal,
     hello::Arrival,
@@ -55,6 +56,7 @@ pub use self::{
     timers::DialogSettings,
     words::{Farewell, Input, LaneItem, Output, Outputs, Urgency},
 };
+use self::{connections::Connections, conversations::Conversations, delivery::Effects, strangers::Strangers};
 use crate::{
     desk::{
         Address, AgentName, Desk, DeskOutput, DeskSettings,
@@ -125,15 +127,6 @@ pub struct Settings {
     pub proxies: Proxies,
 }
 
-/// Where a shard begins.
-#[derive(Debug, Default)]
-pub struct Beginning {
-    /// The number of the last record in the shard's journal; 0 in an empty one.
-    pub last_number: u64,
-    /// The conversations that are not over and that this shard owns.
-    pub conversations: Vec<StoredConversation>,
-}
-
 /// What a shard counts; read by the driver, never decided on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -194,7 +187,7 @@ pub struct Shard {
     decompressor: Decompressor,
     desk: Option<Desk>,
     desk_outputs: Vec<DeskOutput>,
-    /// No conversation that was begun in this run, or brought back by a client, has a later time in its id.
+    /// No conversation that was begun in this run, or brought back by a client or the journal, has a later time in its id.
     newest_begun_ms: u64,
     /// Agents who just came and do not know yet who else is there.
     newcomers: Vec<Address>,
@@ -257,9 +250,7 @@ impl Shard {
             scratch: Vec::new(),
             settings,
         };
-        for stored in beginning.conversations {
-            shard.restore(stored, out);
-        }
+        shard.resume(beginning.conversations, beginning.unprojected, out);
         shard
     }
 

@@ -134,7 +134,7 @@ fn apply(data: &Path, folder: &Path) -> Result<u64, UpkeepError> {
         other => other,
     })?;
     projection.close()?;
-    Ok(recovered.applied)
+    Ok(recovered.lacked)
 }
 
 fn copy_secret(from: &Path, to: &Path) -> Result<(), UpkeepError> {

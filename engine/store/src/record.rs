@@ -20,6 +20,17 @@ pub enum Record {
     Team(TeamRecord),
 }
 
+impl Record {
+    /// The conversation that it is of.
+    pub fn conversation(&self) -> &str {
+        match self {
+            Self::Conversation(record) => &record.conversation,
+            Self::Event(event) => &event.conversation,
+            Self::Team(record) => &record.conversation,
+        }
+    }
+}
+
 /// Who a conversation is with.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct ConversationRecord {

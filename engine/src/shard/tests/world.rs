@@ -15,7 +15,7 @@ use serde_json::Value;
 use store::record::{Phase, Record};
 
 use super::{
-    super::{Beginning, DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard, Urgency},
+    super::{DialogSettings, Input, LaneItem, Now, Output, Outputs, Settings, Shard, Urgency},
     tls::{TlsClient, TlsPort},
 };
 use crate::{
@@ -85,6 +85,8 @@ pub struct World {
     pub preface: Vec<u8>,
     /// Who asked for what over HTTP.
     pub asked_by: Vec<Option<IpAddr>>,
+    /// So many of each journal's last records are not in SQL.
+    pub sql_lacks: usize,
     by_connection: BTreeMap<(usize, u64), usize>,
     next_connection: u64,
     now_ms: u64,
@@ -140,6 +142,7 @@ impl World {
             peer: None,
             preface: Vec::new(),
             asked_by: Vec::new(),
+            sql_lacks: 0,
             by_connection: BTreeMap::new(),
             next_connection: 0,
             now_ms: 1_000,
@@ -167,11 +170,9 @@ impl World {
 
     fn start_shards(&mut self) {
         for index in 0..self.settings.shards {
-            let stored = self.sql_open(index);
-            let last_number = self.durable[index].len() as u64;
-            let beginning = Beginning { last_number, conversations: stored };
             let mut out = Outputs::default();
-            let shard = Shard::new(index, self.settings.clone(), beginning, self.now(), &mut out);
+            let (settings, beginning) = (self.settings.clone(), self.beginning(index));
+            let shard = Shard::new(index, settings, beginning, self.now(), &mut out);
             self.shards.push(shard);
             self.carry_out(index, out);
         }

@@ -36,6 +36,11 @@ impl Batch {
     }
 
     /// With their numbers.
+    pub fn into_records(self) -> Vec<(u64, Record)> {
+        self.records
+    }
+
+    /// With their numbers.
     pub fn records(&self) -> &[(u64, Record)] {
         &self.records
     }

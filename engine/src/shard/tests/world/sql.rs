@@ -1,22 +1,47 @@
-//! What SQL would say, had it all that is durable.
+//! What SQL would say, had it all that is durable but for the last of each journal.
 
 use std::collections::BTreeSet;
 
 use store::{
     record::{ConversationRecord, EventKind, EventRecord, Phase, Record},
-    sql::{KnownMessage, StoredConversation},
+    sql::{Batch, KnownMessage, StoredConversation},
 };
 
-use super::World;
+use super::{super::super::Beginning, World};
 use crate::placement;
 
 impl World {
+    /// What SQL has.
+    fn in_sql(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.durable.iter().flat_map(|journal| &journal[..self.projected(journal)])
+    }
+
+    fn projected(&self, journal: &[Record]) -> usize {
+        journal.len().saturating_sub(self.sql_lacks)
+    }
+
+    /// What SQL has of a shard's conversations and what it does not.
+    pub(super) fn beginning(&self, shard: usize) -> Beginning {
+        let journal = &self.durable[shard];
+        let projected = self.projected(journal);
+        let mut conversations = self.sql_open(shard);
+        let mut unprojected = Batch::default();
+        for (record, number) in journal[projected..].iter().zip(projected as u64 + 1..) {
+            let id = record.conversation();
+            if conversations.iter().all(|stored| stored.record.conversation != id) {
+                conversations.extend(self.sql_conversation(id));
+            }
+            unprojected.push(number, record.clone());
+        }
+        Beginning { last_number: journal.len() as u64, conversations, unprojected: vec![unprojected] }
+    }
+
     pub(super) fn events(&self, id: &str) -> Vec<EventRecord> {
         let mine = |record: &Record| match record {
             Record::Event(event) if event.conversation == id => Some(event.clone()),
             _ => None,
         };
-        self.durable.iter().flatten().filter_map(mine).collect()
+        self.in_sql().filter_map(mine).collect()
     }
 
     pub fn sql_conversation(&self, id: &str) -> Option<StoredConversation> {
@@ -26,7 +51,7 @@ impl World {
             }
             _ => None,
         };
-        let record: ConversationRecord = self.durable.iter().flatten().filter_map(mine).next_back()?;
+        let record: ConversationRecord = self.in_sql().filter_map(mine).next_back()?;
         let events = self.events(id);
         let known = |event: &EventRecord| KnownMessage {
             sender: event.from_id.clone(),
@@ -59,7 +84,7 @@ impl World {
             }
             _ => None,
         };
-        self.durable.iter().flatten().filter_map(mine).collect()
+        self.in_sql().filter_map(mine).collect()
     }
 
     pub(super) fn sql_open_of(&self, site: &str, visitor: &str) -> Option<StoredConversation> {
@@ -72,7 +97,7 @@ impl World {
             Record::Team(record) if record.conversation == id => Some(record.team.clone()),
             _ => None,
         };
-        self.durable.iter().flatten().filter_map(mine).next_back().unwrap_or_default()
+        self.in_sql().filter_map(mine).next_back().unwrap_or_default()
     }
 
     pub(super) fn sql_last_agent(&self, site: &str, visitor: &str) -> Option<(String, u64)> {
@@ -81,6 +106,11 @@ impl World {
             .filter(|stored| !stored.agent.is_empty())
             .max_by_key(|stored| stored.last_at_ms)
             .map(|stored| (stored.agent, stored.last_at_ms))
+    }
+
+    /// Whether a conversation is with that visitor.
+    pub fn is_with(&self, id: &str, visitor: &str) -> bool {
+        self.sql_conversation(id).is_some_and(|stored| stored.record.visitor == visitor)
     }
 
     /// Every conversation of the journals.
