@@ -13,7 +13,7 @@ use std::{
     path::Path,
     sync::{Arc, Condvar, Mutex},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use store::sql::Projection;
@@ -30,6 +30,9 @@ use writeback::Writeback;
 /// How long it rests after it found something, so that the next batch is worth a commit: SQL shares disk and cores
 /// with the shards, and a page that many records touch is written once a batch.
 const BUSY: Duration = Duration::from_millis(1_000);
+/// While there is more, it rests so many times as long as its last batch took: messages would wait for its writes on the
+/// disk, and for its work on the core.
+const RESTS: u32 = 2;
 /// How long it rests after it found nothing.
 const IDLE: Duration = Duration::from_millis(1_010);
 /// After a failure the rest doubles, up to this.
@@ -65,11 +68,13 @@ pub struct ProjectionThread {
 }
 
 impl ProjectionThread {
-    /// Starts it for the projector's `database`. It lets others run often, as a shard may wait for the core. `on_lag` is
-    /// told how far SQL is behind, before each batch and after each round.
+    /// Starts it for the projector's `database`. It stands back behind the shards and rests in between, as long as SQL lacks
+    /// no more than `lacking_max` records, or fewer than before. `on_lag` is told how far SQL is behind, before each batch
+    /// and after each round.
     pub fn start(
         mut projector: Projector,
         database: &Path,
+        lacking_max: u64,
         mut on_lag: Box<dyn FnMut(Lag) + Send>,
     ) -> io::Result<Self> {
         let writeback = Writeback::start(database)?;
@@ -78,7 +83,7 @@ impl ProjectionThread {
         let run = move || {
             priority::stand_back(priority::NICE_PROJECTION);
             net::ask_for_short_slices();
-            run(&mut projector, &writeback, &mut *on_lag, &stopped);
+            run(&mut projector, &writeback, lacking_max, &mut *on_lag, &stopped);
         };
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -111,20 +116,27 @@ pub enum Round {
 fn run(
     projector: &mut Projector,
     writeback: &Writeback,
+    lacking_max: u64,
     on_lag: &mut dyn FnMut(Lag),
     stop: &(Mutex<bool>, Condvar),
 ) {
     let mut failed = IDLE;
+    let mut lacked = 0;
     loop {
         // Asked before the round: what is durable before the stop is then applied.
         let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
+        let began = Instant::now();
         writeback.set_working(projector.lag_records() > 0);
         let round = projector.round(&mut |records| on_lag(Lag { records, has_failed: false }));
-        on_lag(Lag { records: projector.lag_records(), has_failed: round == Round::Failed });
+        let lacks = projector.lag_records();
+        on_lag(Lag { records: lacks, has_failed: round == Round::Failed });
         writeback.set_working(false);
+        let is_losing = lacks > lacking_max && lacks > lacked;
+        lacked = lacks;
         let rest = match round {
-            Round::Full => continue,
-            Round::Some if is_stopping => continue,
+            Round::Full | Round::Some if is_stopping => continue,
+            Round::Full if is_losing => continue,
+            Round::Full => began.elapsed() * RESTS,
             Round::Some => BUSY,
             Round::Nothing => IDLE,
             Round::Failed => failed,

@@ -160,8 +160,10 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
     projection.pause_often(thread::yield_now).map_err(ServeError::Database)?;
     let on_projected = tell_projected(&ends);
     let projector = Projector::new(projection, &disk, &mut recovered, followed, maker.source(), on_projected);
-    let projection = ProjectionThread::start(projector, &data.database(), count_lag(metrics.clone()))
-        .map_err(ServeError::Start)?;
+    let on_lag = count_lag(metrics.clone());
+    let projection =
+        ProjectionThread::start(projector, &data.database(), kept_records_max as u64 / 2, on_lag)
+            .map_err(ServeError::Start)?;
 
     let records = Records::open(&config.data).map_err(ServeError::Database)?;
     let teams = Arc::new(records.all_teams().map_err(ServeError::Database)?);

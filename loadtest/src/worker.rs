@@ -96,7 +96,8 @@ struct Worker {
 pub fn run(shared: Arc<Shared>, thread: usize, share: Share, port: Port) -> io::Result<()> {
     let mut reactor = port.open(None)?;
     let mut worker = Worker::new(shared, thread, share);
-    worker.begin_connecting(0..worker.agents, reactor.now().monotonic_us);
+    let agents = worker.shared.plan.staff.len();
+    worker.begin_connecting(0..worker.agents, agents, reactor.now().monotonic_us);
     let mut hung_up_us = None;
     loop {
         let now_us = reactor.now().monotonic_us;
@@ -169,9 +170,10 @@ impl Worker {
         speeches.into_iter().chain([timer_us, self.storm_us]).flatten().min().unwrap_or(u64::MAX)
     }
 
-    /// These people connect from now on, evenly at the rate of the plan.
-    fn begin_connecting(&mut self, seats: std::ops::Range<usize>, now_us: u64) {
-        let rate = f64::from(self.shared.plan.scenario.connect_per_second) / self.shared.threads() as f64;
+    /// These people connect from now on, evenly, and as many as there are on all threads do so at the rate of the plan.
+    fn begin_connecting(&mut self, seats: std::ops::Range<usize>, on_all_threads: usize, now_us: u64) {
+        let rate = f64::from(self.shared.plan.scenario.connect_per_second);
+        let rate = rate * seats.len() as f64 / on_all_threads as f64;
         for (nth, seat) in seats.enumerate() {
             let at_us = now_us + (nth as f64 * 1e6 / rate) as u64;
             self.seats[seat].connect_us = at_us;
@@ -186,7 +188,10 @@ impl Worker {
             self.phase = self.phase.next();
             match self.phase {
                 Phase::Agents | Phase::Talking | Phase::Draining => {}
-                Phase::Visitors => self.begin_connecting(self.agents..self.seats.len(), now_us),
+                Phase::Visitors => {
+                    let sessions = self.shared.plan.scenario.sessions as usize;
+                    self.begin_connecting(self.agents..self.seats.len(), sessions, now_us);
+                }
                 Phase::Closing => self.close_conversations(now_us),
                 Phase::Ending => self.hang_up(),
             }

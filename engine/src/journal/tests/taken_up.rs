@@ -5,10 +5,9 @@ use crate::{placement, recovery::take_up};
 
 /// A conversation of shard 0, of however many.
 fn owned_id() -> String {
-    let ids = (0..).map(|number| placement::conversation_id(number, 1_795_392_000_000));
-    ids.filter(|id| (1..5).all(|shards| placement::shard_of_conversation(id, shards) == Some(0)))
-        .next()
-        .expect("one in four")
+    let mut ids = (0..).map(|number| placement::conversation_id(number, 1_795_392_000_000));
+    let is_owned = |id: &String| (1..5).all(|shards| placement::shard_of_conversation(id, shards) == Some(0));
+    ids.find(is_owned).expect("one in four")
 }
 
 /// A crash that left these records, and SQL without any.
