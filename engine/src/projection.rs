@@ -4,6 +4,7 @@
 //! fails, the shards go on and the journal grows, up to `MakerLimits::journal_bytes_max`. What is in SQL is
 //! told to the shards; segments that are in SQL whole go back to the maker.
 
+mod age;
 mod backlog;
 mod follower;
 mod writeback;
@@ -23,6 +24,7 @@ use crate::{
     priority,
     recovery::Recovered,
 };
+pub use age::Age;
 use backlog::Backlog;
 use follower::{Advanced, FollowError, Follower};
 use writeback::Writeback;
@@ -56,6 +58,8 @@ pub struct Followed {
 pub struct Lag {
     /// Durable records that SQL does not have.
     pub records: u64,
+    /// Records that became durable since the start, and those that SQL lacked then.
+    pub durable: u64,
     /// A round is over and could not do what it should.
     pub has_failed: bool,
 }
@@ -126,10 +130,11 @@ fn run(
         // Asked before the round: what is durable before the stop is then applied.
         let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
         let began = Instant::now();
-        writeback.set_working(projector.lag_records() > 0);
-        let round = projector.round(&mut |records| on_lag(Lag { records, has_failed: false }));
-        let lacks = projector.lag_records();
-        on_lag(Lag { records: lacks, has_failed: round == Round::Failed });
+        writeback.set_working(projector.lag().records > 0);
+        let round = projector.round(on_lag);
+        let lag = projector.lag();
+        on_lag(Lag { has_failed: round == Round::Failed, ..lag });
+        let lacks = lag.records;
         writeback.set_working(false);
         let is_losing = lacks > lacking_max && lacks > lacked;
         lacked = lacks;
@@ -156,6 +161,8 @@ pub struct Projector {
     projection: Projection,
     /// What comes before all that the followers read.
     backlog: Option<(Backlog, Trouble)>,
+    /// Records that were in it.
+    lacked: u64,
     followers: Vec<(Follower, Trouble)>,
     source: SegmentSource,
     on_projected: Box<dyn FnMut(u32, u64) + Send>,
@@ -177,32 +184,39 @@ impl Projector {
         on_projected: Box<dyn FnMut(u32, u64) + Send>,
     ) -> Self {
         let left = std::mem::take(&mut recovered.backlog);
-        let backlog = (!left.is_empty()).then(|| Backlog::new(Arc::clone(disk), left, recovered.lacked));
+        let lacked = if left.is_empty() { 0 } else { recovered.lacked };
+        let backlog = (!left.is_empty()).then(|| Backlog::new(Arc::clone(disk), left, lacked));
         let followers = streams.into_iter().map(|stream| Follower::new(stream, Arc::clone(disk)));
         Self {
             projection,
             backlog: backlog.map(|backlog| (backlog, Trouble::default())),
+            lacked,
             followers: followers.map(|follower| (follower, Trouble::default())).collect(),
             source,
             on_projected,
         }
     }
 
-    /// Durable records that SQL does not have.
-    pub fn lag_records(&self) -> u64 {
+    /// How far SQL is behind.
+    pub fn lag(&self) -> Lag {
         let left = self.backlog.as_ref().map_or(0, |(backlog, _)| backlog.records);
-        left + self.followers.iter().map(|(follower, _)| follower.lag_records()).sum::<u64>()
+        let mut lag = Lag { records: left, durable: self.lacked, has_failed: false };
+        for (follower, _) in &self.followers {
+            lag.records += follower.lag_records();
+            lag.durable += follower.durable_records();
+        }
+        lag
     }
 
-    /// Applies up to one batch of each stream, and says before each how many durable records SQL lacks: a round over
-    /// many streams is long. Nobody is followed before SQL has what a former run left.
-    pub fn round(&mut self, on_batch: &mut dyn FnMut(u64)) -> Round {
-        if let Some(round) = self.backlog_round(on_batch) {
+    /// Applies up to one batch of each stream, and says before each how far SQL is behind: a round over many streams is
+    /// long. Nobody is followed before SQL has what a former run left.
+    pub fn round(&mut self, on_lag: &mut dyn FnMut(Lag)) -> Round {
+        if let Some(round) = self.backlog_round(on_lag) {
             return round;
         }
         let mut round = Round::Nothing;
         for at in 0..self.followers.len() {
-            on_batch(self.lag_records());
+            on_lag(self.lag());
             let (follower, trouble) = &mut self.followers[at];
             let advanced = follower.advance(&mut self.projection, &self.source);
             // A stream that cannot go on does not make the others wait.
@@ -212,9 +226,10 @@ impl Projector {
     }
 
     /// One batch of what a former run left, if there still is any.
-    fn backlog_round(&mut self, on_batch: &mut dyn FnMut(u64)) -> Option<Round> {
-        on_batch(self.lag_records());
+    fn backlog_round(&mut self, on_lag: &mut dyn FnMut(Lag)) -> Option<Round> {
+        let lag = self.lag();
         let (backlog, trouble) = self.backlog.as_mut()?;
+        on_lag(lag);
         let Some(stream) = backlog.stream() else {
             self.backlog = None;
             tracing::info!("the database has all that was recovered from the journal");

@@ -181,7 +181,9 @@ struct Left {
 }
 
 impl Left {
-    fn find(disk: &dyn Disk, projection: &Projection) -> Result<Self, RecoveryError> {
+    fn find(disk: &dyn Disk, projection: &mut Projection) -> Result<Self, RecoveryError> {
+        // A start that was killed may have applied records in a hurry; files of which SQL has all are used again.
+        projection.settle()?;
         let scanned = scan::scan(disk)?;
         for path in &scanned.unusable {
             disk.remove(path).map_err(|error| RecoveryError::Disk { path: path.clone(), error })?;

@@ -37,7 +37,7 @@ use crate::{
         metrics::Metrics,
         records::Records,
     },
-    projection::{Followed, Lag, ProjectionThread, Projector},
+    projection::{Age, Followed, Lag, ProjectionThread, Projector},
     recovery::{self, DataDirectory, Recovered, RecoveryError},
     reload::{self, Given},
     shard::{Beginning, Now, Outputs, Settings, Shard},
@@ -382,19 +382,13 @@ pub fn tell_projected(ends: &[ShardEnd]) -> Box<dyn FnMut(u32, u64) + Send> {
     })
 }
 
-/// Shows how far SQL is behind, and for how long it has been.
+/// Shows how far SQL is behind, and how old it is.
 fn count_lag(metrics: Metrics) -> Box<dyn FnMut(Lag) + Send> {
-    let mut level = Instant::now();
+    let (began, mut age) = (Instant::now(), Age::default());
     Box::new(move |lag| {
-        if lag.records == 0 {
-            level = Instant::now();
-        }
+        let age_ms = age.look(began.elapsed().as_millis() as u64, lag.durable, lag.records);
         metrics.projection_lag_records().set(lag.records as f64);
-        metrics.projection_lag_seconds().set(if lag.records == 0 {
-            0.0
-        } else {
-            level.elapsed().as_secs_f64()
-        });
+        metrics.projection_lag_seconds().set(age_ms as f64 / 1e3);
         metrics.projection_errors().increment(lag.has_failed.into());
     })
 }

@@ -248,7 +248,7 @@ impl Server {
 
     /// Durable records that SQL does not have.
     pub fn lag_records(&self) -> u64 {
-        self.projector.lag_records()
+        self.projector.lag().records
     }
 
     /// One round of the projection.

@@ -393,11 +393,11 @@ fn a_projection_that_failed_tries_again() {
         ProjectionThread::start(projector, &life.data.database(), u64::MAX, on_round).expect("a thread");
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(*projected.lock().expect("a lock"), 0);
-    assert_eq!(*lag.lock().expect("a lock"), Some(Lag { records: 5, has_failed: true }));
+    assert_eq!(*lag.lock().expect("a lock"), Some(Lag { records: 5, durable: 5, has_failed: true }));
     let missing: Vec<_> = (1..=4).map(|seq| (seq, record(seq))).collect();
     Projection::open(&life.data.database()).expect("opens").apply(1, &missing).expect("applies");
     drop(thread);
-    assert_eq!(*lag.lock().expect("a lock"), Some(Lag { records: 0, has_failed: false }));
+    assert_eq!(*lag.lock().expect("a lock"), Some(Lag { records: 0, durable: 5, has_failed: false }));
     assert_eq!(*projected.lock().expect("a lock"), 9);
     check_sql(path, 9);
 }

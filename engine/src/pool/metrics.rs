@@ -401,7 +401,7 @@ fn describe() {
     );
     describe_gauge!(
         "ringdesk_projection_lag_seconds",
-        "For how long the database has lacked some durable record; 0 while it has them all."
+        "The age of the oldest durable record that the database does not have yet; 0 while it has them all."
     );
     describe_counter!(
         "ringdesk_projection_errors_total",

@@ -65,6 +65,8 @@ pub(super) struct Follower {
     open: Option<Open>,
     /// The segment before, until the first record of this one shows that nothing was missed.
     behind: Option<SegmentFile>,
+    /// The first record that it was to follow.
+    first: u64,
     number: u64,
     previous: u32,
     window: BlockBuffer,
@@ -86,6 +88,7 @@ impl Follower {
             segment: followed.start.next_segment,
             open: None,
             behind: None,
+            first: followed.start.next_number,
             number: followed.start.next_number,
             previous: followed.start.previous,
             window: BlockBuffer::new(WINDOW_BYTES),
@@ -94,6 +97,11 @@ impl Follower {
 
     pub(super) fn stream(&self) -> u32 {
         self.stream
+    }
+
+    /// Records that became durable since it follows.
+    pub(super) fn durable_records(&self) -> u64 {
+        (self.published.number() + 1).saturating_sub(self.first)
     }
 
     /// Durable records that were not applied.
