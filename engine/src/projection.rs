@@ -32,8 +32,8 @@ use writeback::Writeback;
 /// How long it rests after it found something, so that the next batch is worth a commit: SQL shares disk and cores
 /// with the shards, and a page that many records touch is written once a batch.
 const BUSY: Duration = Duration::from_millis(1_000);
-/// While there is more, it rests so many times as long as its last batch took: messages would wait for its writes on the
-/// disk, and for its work on the core.
+/// While there is more, and SQL gains on the journal even so, it rests so many times as long as its last batch took:
+/// messages would wait for its writes on the disk, and for its work on the core.
 const RESTS: u32 = 2;
 /// How long it rests after it found nothing.
 const IDLE: Duration = Duration::from_millis(1_010);
@@ -64,6 +64,16 @@ pub struct Lag {
     pub has_failed: bool,
 }
 
+impl Lag {
+    /// Whether SQL lacks fewer records than before, and would if the time in between were followed by that many rests as
+    /// long as itself.
+    fn gains_on(self, before: Self, rests: u32) -> bool {
+        let came = self.durable - before.durable;
+        let applied = before.records + came - self.records;
+        came * u64::from(1 + rests) < applied
+    }
+}
+
 /// The thread. Dropping it stops it, after all that is durable by then is in SQL, or SQL has failed.
 #[derive(Debug)]
 pub struct ProjectionThread {
@@ -72,13 +82,11 @@ pub struct ProjectionThread {
 }
 
 impl ProjectionThread {
-    /// Starts it for the projector's `database`. It stands back behind the shards and rests in between, as long as SQL lacks
-    /// no more than `lacking_max` records, or fewer than before. `on_lag` is told how far SQL is behind, before each batch
-    /// and after each round.
+    /// Starts it for the projector's `database`. It lets others run often, as a shard may wait for the core. `on_lag` is
+    /// told how far SQL is behind, before each batch and after each round.
     pub fn start(
         mut projector: Projector,
         database: &Path,
-        lacking_max: u64,
         mut on_lag: Box<dyn FnMut(Lag) + Send>,
     ) -> io::Result<Self> {
         let writeback = Writeback::start(database)?;
@@ -87,7 +95,7 @@ impl ProjectionThread {
         let run = move || {
             priority::stand_back(priority::NICE_PROJECTION);
             net::ask_for_short_slices();
-            run(&mut projector, &writeback, lacking_max, &mut *on_lag, &stopped);
+            run(&mut projector, &writeback, &mut *on_lag, &stopped);
         };
         let thread = thread::Builder::new().name("projection".into()).spawn(run)?;
         Ok(Self { stop, thread: Some(thread) })
@@ -120,28 +128,23 @@ pub enum Round {
 fn run(
     projector: &mut Projector,
     writeback: &Writeback,
-    lacking_max: u64,
     on_lag: &mut dyn FnMut(Lag),
     stop: &(Mutex<bool>, Condvar),
 ) {
     let mut failed = IDLE;
-    let mut lacked = 0;
     loop {
         // Asked before the round: what is durable before the stop is then applied.
         let is_stopping = *stop.0.lock().expect("nothing panics while it holds the lock");
-        let began = Instant::now();
-        writeback.set_working(projector.lag().records > 0);
+        let (began, before) = (Instant::now(), projector.lag());
+        writeback.set_working(before.records > 0);
         let round = projector.round(on_lag);
         let lag = projector.lag();
         on_lag(Lag { has_failed: round == Round::Failed, ..lag });
-        let lacks = lag.records;
         writeback.set_working(false);
-        let is_losing = lacks > lacking_max && lacks > lacked;
-        lacked = lacks;
         let rest = match round {
             Round::Full | Round::Some if is_stopping => continue,
-            Round::Full if is_losing => continue,
-            Round::Full => began.elapsed() * RESTS,
+            Round::Full if lag.gains_on(before, RESTS) => began.elapsed() * RESTS,
+            Round::Full => continue,
             Round::Some => BUSY,
             Round::Nothing => IDLE,
             Round::Failed => failed,
@@ -266,6 +269,28 @@ fn told(
                 trouble.0 = Some(error);
             }
             Round::Failed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sql_rests_only_where_it_gains_on_the_journal_even_so() {
+        let lag = |records, durable| Lag { records, durable, has_failed: false };
+        // How many came, how many were applied.
+        for (came, applied, expected) in [
+            (0, 1, true),
+            (0, 0, false),
+            (10, 31, true),
+            (10, 30, false),
+            (100, 90, false),
+            (100, 110, false),
+        ] {
+            let (before, after) = (lag(1_000, 5_000), lag(1_000 + came - applied, 5_000 + came));
+            assert_eq!(after.gains_on(before, 2), expected, "{came} came, {applied} were applied");
         }
     }
 }

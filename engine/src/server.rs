@@ -162,8 +162,7 @@ pub fn serve(loaded: Loaded) -> Result<(), ServeError> {
     let projector = Projector::new(projection, &disk, &mut recovered, followed, maker.source(), on_projected);
     let on_lag = count_lag(metrics.clone());
     let projection =
-        ProjectionThread::start(projector, &data.database(), kept_records_max as u64 / 2, on_lag)
-            .map_err(ServeError::Start)?;
+        ProjectionThread::start(projector, &data.database(), on_lag).map_err(ServeError::Start)?;
 
     let records = Records::open(&config.data).map_err(ServeError::Database)?;
     let teams = Arc::new(records.all_teams().map_err(ServeError::Database)?);

@@ -117,8 +117,7 @@ impl Life {
                 *projected.lock().expect("a lock") = up_to;
             }),
         );
-        ProjectionThread::start(projector, &self.data.database(), u64::MAX, Box::new(|_| {}))
-            .expect("a thread")
+        ProjectionThread::start(projector, &self.data.database(), Box::new(|_| {})).expect("a thread")
     }
 }
 
@@ -389,8 +388,7 @@ fn a_projection_that_failed_tries_again() {
     let lag = Arc::new(Mutex::new(None));
     let seen = Arc::clone(&lag);
     let on_round = Box::new(move |lag| *seen.lock().expect("a lock") = Some(lag));
-    let thread =
-        ProjectionThread::start(projector, &life.data.database(), u64::MAX, on_round).expect("a thread");
+    let thread = ProjectionThread::start(projector, &life.data.database(), on_round).expect("a thread");
     std::thread::sleep(Duration::from_millis(50));
     assert_eq!(*projected.lock().expect("a lock"), 0);
     assert_eq!(*lag.lock().expect("a lock"), Some(Lag { records: 5, durable: 5, has_failed: true }));
