@@ -164,7 +164,7 @@ pub struct Projector {
     projection: Projection,
     /// What comes before all that the followers read.
     backlog: Option<(Backlog, Trouble)>,
-    /// Records that were in it.
+    /// Records that SQL lacked at the start.
     lacked: u64,
     followers: Vec<(Follower, Trouble)>,
     source: SegmentSource,
@@ -187,7 +187,7 @@ impl Projector {
         on_projected: Box<dyn FnMut(u32, u64) + Send>,
     ) -> Self {
         let left = std::mem::take(&mut recovered.backlog);
-        let lacked = if left.is_empty() { 0 } else { recovered.lacked };
+        let lacked = recovered.lacked;
         let backlog = (!left.is_empty()).then(|| Backlog::new(Arc::clone(disk), left, lacked));
         let followers = streams.into_iter().map(|stream| Follower::new(stream, Arc::clone(disk)));
         Self {

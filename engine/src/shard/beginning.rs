@@ -88,16 +88,8 @@ impl Resuming {
     fn take_event(&mut self, number: u64, event: &EventRecord, scratch: &mut Vec<u8>) {
         let at = match self.by_id.get(event.conversation.as_str()) {
             Some(at) => *at,
-            // As SQL does it: were its record missing, the event would still be kept.
-            None => self.add(Resumed::begun(ConversationRecord {
-                conversation: event.conversation.clone(),
-                site: String::new(),
-                visitor: String::new(),
-                name: String::new(),
-                vip: false,
-                page: String::new(),
-                at_ms: event.at_ms,
-            })),
+            // As SQL does it.
+            None => self.add(Resumed::begun(ConversationRecord::missing(&event.conversation, event.at_ms))),
         };
         let resumed = &mut self.resumed[at];
         if event.seq <= resumed.conversation.seq {

@@ -50,6 +50,21 @@ pub struct ConversationRecord {
     pub at_ms: u64,
 }
 
+impl ConversationRecord {
+    /// Of a conversation of which there is an event at that time and no record: the event is kept even so.
+    pub fn missing(conversation: &str, at_ms: u64) -> Self {
+        Self {
+            conversation: conversation.to_owned(),
+            site: String::new(),
+            visitor: String::new(),
+            name: String::new(),
+            vip: false,
+            page: String::new(),
+            at_ms,
+        }
+    }
+}
+
 /// Which team a conversation is for from now on.
 #[derive(Archive, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 pub struct TeamRecord {

@@ -222,15 +222,7 @@ pub(super) fn key(
         .query_row([&event.conversation], |row| row.get(0))
         .optional()?;
     let Some(key) = found else {
-        let unknown = ConversationRecord {
-            conversation: event.conversation.clone(),
-            site: String::new(),
-            visitor: String::new(),
-            name: String::new(),
-            vip: false,
-            page: String::new(),
-            at_ms: event.at_ms,
-        };
+        let unknown = ConversationRecord::missing(&event.conversation, event.at_ms);
         insert_conversation(transaction, keys, &unknown)?;
         return Ok(keys[&event.conversation]);
     };
